@@ -1,0 +1,97 @@
+"""Every failure Samovar can raise, on one page.
+
+SamovarError
+├── UsageError            the caller asked for something impossible (exit status 2)
+│   └── SettingsError     a setting is unknown or has a wrong value
+├── HomeError             SAMOVAR_HOME cannot be made, read or written
+├── ExtractionError       a file's text cannot be taken out; carries a ledger reason
+│   └── FetchError        a URL cannot be fetched
+├── LibraryError          the store is damaged, locked or from another version
+│   └── LibraryBusyError  another process is writing; try again later
+├── SearchError           the index cannot be opened, built or queried
+├── ModelError            a model cannot be loaded, reached or run
+│   ├── ModelNotFoundError
+│   ├── ChecksumError     a pulled file is not what the catalogue says
+│   └── PromptTooLongError  what must be in the prompt exceeds the context
+└── MissingExtraError     an optional dependency is not installed
+
+A message says what was expected, what was found, and what to do next. Nothing here imports anything.
+"""
+
+from __future__ import annotations
+
+
+class SamovarError(Exception):
+    """Base of all errors raised on purpose. `str(error)` is meant for people."""
+
+    exit_status = 1
+
+
+class UsageError(SamovarError):
+    """The request itself is wrong."""
+
+    exit_status = 2
+
+
+class SettingsError(UsageError):
+    """A setting is unknown or malformed."""
+
+
+class HomeError(SamovarError):
+    """The state directory cannot be used."""
+
+
+class ExtractionError(SamovarError):
+    """A file was refused. `reason` is the short code for the ledger (e.g. ``encrypted``), the message is for people."""
+
+    def __init__(self, reason: str, message: str = "", value: str = "") -> None:
+        super().__init__(message or reason)
+        self.reason = reason
+        self.value = value
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:  # crosses process boundaries
+        return (type(self), (self.reason, str(self), self.value))
+
+
+class FetchError(ExtractionError):
+    """A URL could not be fetched."""
+
+
+class LibraryError(SamovarError):
+    """The library's store cannot be used as it is."""
+
+
+class LibraryBusyError(LibraryError):
+    """Another process holds the write lock."""
+
+
+class SearchError(SamovarError):
+    """The search index failed."""
+
+
+class ModelError(SamovarError):
+    """A model could not be loaded, reached or run."""
+
+
+class ModelNotFoundError(ModelError):
+    """No model of that name or path."""
+
+
+class ChecksumError(ModelError):
+    """A downloaded file does not match its published SHA-256."""
+
+
+class PromptTooLongError(ModelError):
+    """The part of the prompt that may not be left out exceeds the context."""
+
+
+class MissingExtraError(SamovarError):
+    """An optional dependency is needed. The message names the ``pip install 'samovar[extra]'`` that brings it."""
+
+    def __init__(self, extra: str, feature: str) -> None:
+        super().__init__(f"{feature} needs the optional extra '{extra}': run  pip install 'samovar[{extra}]'")
+        self.extra = extra
+        self.feature = feature
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return (type(self), (self.extra, self.feature))

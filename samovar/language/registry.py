@@ -1,0 +1,36 @@
+"""Find profiles. A language is added by adding `profiles/<tag>.py` with a `PROFILE`; nothing else changes (tested)."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from functools import lru_cache
+
+from samovar.language.profile import Profile
+
+_NEUTRAL = Profile(tag="und", name="undetermined")
+
+
+def neutral_profile() -> Profile:
+    """Return the profile that assumes nothing: no stemming, no stop words."""
+    return _NEUTRAL
+
+
+@lru_cache(maxsize=None)
+def profile_for(tag: str) -> Profile:
+    """Return the profile of a BCP 47 tag; its primary language counts (``ru-RU`` → ``ru``), an unknown one gets the neutral profile."""
+    primary = tag.replace("_", "-").split("-")[0].lower()
+    if not primary.isalpha() or len(primary) > 8:
+        return _NEUTRAL
+    name = f"samovar.language.profiles.{primary}"
+    if importlib.util.find_spec(name) is None:
+        return _NEUTRAL
+    profile: Profile = importlib.import_module(name).PROFILE
+    return profile
+
+
+def available_profiles() -> tuple[str, ...]:
+    """Return the tags of all profiles, sorted."""
+    package = importlib.import_module("samovar.language.profiles")
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")))
