@@ -17,11 +17,14 @@ StopReason = Literal["stop", "length", "cancelled", "refused", "tool_calls", "er
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn. `passages` are quoted data shown with the turn (already rendered into `content` for language models;
-    a model that works on texts directly, like the extractive one, reads them from here)."""
+    a model that works on texts directly, like the extractive one, reads them from here, `question` with them, and `priors`: rank scores, the best 1)."""
 
     role: Role
     content: str
     passages: tuple[str, ...] = ()
+    question: str = ""
+    language: str = ""
+    priors: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,16 @@ class Usage:
 class Piece:
     """A part of the completion. The last piece, and only it, has a `stop_reason` (and `usage` where known); its text may be empty.
 
-    `spans` is for extractive models only: (passage index, start, end) of each quoted stretch, in order of quotation.
+    The last three are for extractive models only: `spans` are (passage index, start, end) of each quoted stretch, in order of
+    quotation; `short` the same for the short answer inside; `confidence` the probability, 0..1, that the quotation answers.
     """
 
     text: str
     stop_reason: StopReason | None = None
     usage: Usage | None = None
     spans: tuple[tuple[int, int, int], ...] = field(default=())
+    short: tuple[int, int, int] | None = None
+    confidence: float | None = None
 
 
 class Cancel:

@@ -10,7 +10,7 @@ Knows nothing about documents. `profile_for` never fails: a language without a p
 from __future__ import annotations
 
 from samovar.language.profile import Profile
-from samovar.language.registry import available_profiles, neutral_profile, profile_for
+from samovar.language.registry import available_profiles, choose_profile, neutral_profile, profile_for
 from samovar.language.token import Span, Token
 
-__all__ = ["Profile", "Span", "Token", "available_profiles", "neutral_profile", "profile_for"]
+__all__ = ["Profile", "Span", "Token", "available_profiles", "choose_profile", "neutral_profile", "profile_for"]

@@ -68,6 +68,10 @@ class Profile:
     pronouns: frozenset[str] = frozenset()
     # words of equal standing in questions and texts: a lemma → other lemmas (small, general, not domain knowledge)
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # regular expressions (over `normalise`d text) of commands to a reader that is a machine: quoted, never obeyed, never evidence
+    commands: tuple[str, ...] = ()
+    # words that open a follow-up question ("and", "а")
+    follow_up_openings: frozenset[str] = frozenset()
     decimal_mark: str = "."
     group_marks: str = "\u00a0\u202f\u2009 ,"
     stemmer: Callable[[str], str] = lambda word: word
@@ -104,9 +108,9 @@ class Profile:
 
     def fold(self, word: str) -> str:
         """Return one word for comparison: lower case, folded letters, look-alike letters of another script put right."""
+        if not word.isascii() and not word.isalnum():
+            word = unicodedata.normalize("NFKC", word)
         word = word.lower().translate(self._fold_table)
-        if not word.isascii() or not self.alphabet:
-            word = unicodedata.normalize("NFKC", word) if not word.isalnum() else word
         return self.fix_lookalikes(word)
 
     def fix_lookalikes(self, word: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Iterable
 from functools import lru_cache
 
 from samovar.language.profile import Profile
@@ -34,3 +35,15 @@ def available_profiles() -> tuple[str, ...]:
     """Return the tags of all profiles, sorted."""
     package = importlib.import_module("samovar.language.profiles")
     return tuple(sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")))
+
+
+def choose_profile(text: str, tags: Iterable[str]) -> Profile:
+    """Return the profile, of those tags, whose alphabet accepts most words of `text`; of equals the first; neutral when there is none."""
+    best, best_share = _NEUTRAL, 0.0
+    for tag in dict.fromkeys(tags):
+        profile = profile_for(tag)
+        words = [profile.fold(t.text) for t in profile.tokens(text) if t.kind == "word"]
+        share = sum(1 for w in words if profile.accepts(w)) / len(words) if words else 0.0
+        if profile is not _NEUTRAL and (share > best_share or best is _NEUTRAL):
+            best, best_share = profile, share
+    return best

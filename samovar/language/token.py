@@ -35,7 +35,7 @@ _INNER = rf"[{HYPHENS}{APOSTROPHES}]"
 # A word: letters, digits and marks, joined by single inner hyphens or apostrophes. A number may group thousands with a
 # no-break or thin space ("1 799"; an ordinary space only before exactly three digits) and have a decimal part.
 TOKEN = re.compile(
-    rf"(?P<number>\d+(?:[\u00a0\u202f\u2009 ]\d{{3}}(?!\d))*(?:[.,]\d+)*(?![{_WORD_CHARS}]))"
+    rf"(?P<number>\d+(?:[\u00a0\u202f\u2009 ]\d{{3}}(?!\d))*(?:[.,]\d+)*(?![{_WORD_CHARS}]|{_INNER}[{_WORD_CHARS}]))"
     rf"|(?P<word>[{_WORD_CHARS}]+(?:{_INNER}[{_WORD_CHARS}]+)*)"
 )
 SIMPLE_WORD = re.compile(rf"[{_WORD_CHARS}]+")

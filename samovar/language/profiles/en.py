@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from samovar.language.profile import Profile
+from samovar.language.profile import Profile, QuestionKind
 
 
 @lru_cache(maxsize=1)
@@ -47,6 +47,53 @@ def stem(word: str) -> str:
     return found
 
 
+_NOUNS_BY_KIND: dict[QuestionKind, str] = {
+    "time": "year date century decade month day period era time season",
+    "place": """city country state place town region river island continent capital county province village street district ocean sea
+        lake mountain desert valley port stadium building territory planet""",
+    "person": """person writer poet author composer painter artist architect director king queen emperor president scientist player
+        leader physicist chemist mathematician biologist philosopher historian inventor explorer general admiral minister governor pope
+        saint theologian engineer doctor musician playwright sculptor dancer conductor astronaut founder creator professor researcher
+        champion athlete coach journalist priest bishop monk khan sultan ruler judge actor actress singer character hero god goddess
+        son daughter brother sister father mother wife husband student teacher economist lawyer man woman""",
+    "number": """percentage percent number amount age height length depth area population temperature speed distance cost share width
+        weight mass price size score sum volume power density duration level pressure rate""",
+    "name": """team company organization organisation university club party book film movie song award prize firm channel network museum
+        church war battle treaty law act group people tribe corporation magazine newspaper novel poem opera ballet painting ship program
+        project name title language religion constitution movement union agency show album dynasty school institute bank station airport
+        road highway bridge cathedral temple monastery theater theatre competition tournament holiday order term word event""",
+}
+_ANSWER_NOUNS = {noun: kind for kind, nouns in _NOUNS_BY_KIND.items() for noun in nouns.split()}
+
+_CLOSED = {
+    "prep": "in on at by to from with without for of into onto over under between among through during after before since until against "
+    "about across along around behind beside near per toward towards upon within via as than",
+    "conj": "and or but nor so yet because although though while if unless whereas that",
+    "pron": "he she it they him her them his its their we us our you your i me my who whom whose which what this these those there",
+    "part": "the a an not no",
+    "verb": "is are was were be been being am do does did done has have had can could will would shall should may might must",
+    "adv": "also very too only just even still often usually always never again then here now however more most",
+}
+_TAG_OF = {word: label for label, words in _CLOSED.items() for word in words.split()}
+_SUFFIX_TAGS = (("ly", "adv"), ("ous", "adj"), ("ful", "adj"), ("ive", "adj"), ("able", "adj"), ("ible", "adj"), ("ic", "adj"), ("al", "adj"),
+                ("less", "adj"), ("ed", "verb"), ("ize", "verb"), ("ise", "verb"), ("ify", "verb"), ("ing", "verb"))  # fmt: skip
+_VERB_FORMS = frozenset(form for form, lemma in _LEMMA_OF.items() if lemma not in ("man", "woman", "child", "person", "good", "bad", "many", "little"))
+
+
+def tag(word: str) -> frozenset[str]:
+    """Return one coarse label by closed word lists, irregular verbs and endings; an unknown word counts as a noun (a rough guess)."""
+    if label := _TAG_OF.get(word):
+        return frozenset((label,))
+    if not word.isalpha():
+        return frozenset()
+    if word in _VERB_FORMS:
+        return frozenset(("verb",))
+    for suffix, label in _SUFFIX_TAGS:
+        if word.endswith(suffix) and len(word) > len(suffix) + 2:
+            return frozenset((label,))
+    return frozenset(("noun",))
+
+
 PROFILE = Profile(
     tag="en",
     name="English",
@@ -74,15 +121,7 @@ PROFILE = Profile(
         ("whose", "person"), ("why", "reason"), ("what is the name", "name"), ("what was the name", "name"),
         ("what does", "thing"), ("how", "manner"), ("which", "choice"), ("what", "thing"),
     ),
-    answer_nouns={
-        "year": "time", "date": "time", "century": "time", "decade": "time", "month": "time",
-        "city": "place", "country": "place", "state": "place", "place": "place", "town": "place", "region": "place",
-        "river": "place", "island": "place", "continent": "place", "capital": "place", "county": "place",
-        "person": "person", "writer": "person", "author": "person", "composer": "person", "painter": "person",
-        "architect": "person", "director": "person", "king": "person", "president": "person", "scientist": "person",
-        "percentage": "number", "number": "number", "amount": "number", "age": "number", "height": "number", "length": "number",
-        "population": "number", "temperature": "number", "speed": "number", "distance": "number", "score": "number",
-    },
+    answer_nouns=_ANSWER_NOUNS,
     months={
         "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,
         "october": 10, "november": 11, "december": 12,
@@ -103,8 +142,22 @@ PROFILE = Profile(
     reason_markers=("because", "due to", "since", "in order to", "so that", "as a result", "owing to", "therefore", "reason"),
     pronouns=frozenset("he she it they him her them his its their this that these those there then".split()),
     synonyms={"write": ("author", "create"), "author": ("write",), "die": ("death",), "bear": ("birth", "native"), "found": ("establish", "founder"), "build": ("construct",)},
+    commands=(
+        r"(ignore|disregard|forget|override|bypass|erase|discard)\b[^.!?]{0,60}\b(instruction|rule|prompt|previous|prior|above|context|guideline|system|source)",
+        r"\b(new|real|actual|hidden|secret|system|updated)\s+(instruction|prompt|task|message|command|directive|rule)s?\b",
+        r"\byou\s+(are now|are no longer|must now|must|should now|will now|have to)\b",
+        r"\b(from now on|as of now)\b[^.!?]{0,30}\b(you|answer|respond|reply|act)",
+        r"\b(answer|respond|reply|print|output|repeat|say|reveal|show|tell|append|insert|add|translate|send|pretend|act)\b[^.!?]{0,40}(\buser\b|\banswer\b|\bonly\b|\binstead\b|\bfollowing\b|\bphrase\b|\bprompt\b|\binstructions?\b|\bpassword\b|\bkey\b|\blink\b|:|\")",
+        r"\b(assistant|ai|model|chatbot|llm|gpt)\s*[:,]\s*\w+",
+        r"\b(system prompt|developer mode|jailbreak|do anything now|no restrictions)\b",
+        r"</?(system|user|assistant|passage|instructions?|im_start|im_end)\b|<\|[a-z_]+\|>|\[/?inst\]|###\s*(system|instruction|user|assistant)",
+        r"\b(end|begin|start) of (document|context|instructions?|passage|source)s?\b",
+        r"\bdo not (cite|mention|use|tell|answer|quote)\b[^.!?]{0,40}(source|document|library|user|passage|truth)",
+    ),
+    follow_up_openings=frozenset("and but so then".split()),
     decimal_mark=".",
     group_marks="\u00a0\u202f\u2009,",
     stemmer=stem,
     lemmatiser=lemmatise,
+    tagger=tag,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from samovar.language.profile import Profile
+from samovar.language.profile import Profile, QuestionKind
 
 if TYPE_CHECKING:
     import pymorphy3
@@ -25,16 +25,17 @@ def _stemmer():  # type: ignore[no-untyped-def]  # PyStemmer has no types
     return Stemmer.Stemmer("russian", 0)  # our own cache stands in front
 
 
-# A parse whose estimated probability is below this is not a reading of the word ("стали" keeps стать and сталь, both real).
-_MIN_PARSE_SCORE = 0.05
+# A guessed reading of a word that is not in the dictionary counts only with at least this probability; dictionary readings all count.
+_MIN_GUESS_SCORE = 0.05
+_LETTERS = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюя-")
 
 
 def lemmatise(word: str) -> tuple[str, ...]:
-    """Return the normal forms of all likely parses, the likeliest first."""
-    if len(word) < 2 or not word[0].isalpha() or word.isascii():
+    """Return the normal forms of all parses, the likeliest first."""
+    if len(word) < 2 or not _LETTERS.issuperset(word):
         return (word,)
     parses = _analyser().parse(word)
-    return tuple(dict.fromkeys(p.normal_form for p in parses if p.score >= _MIN_PARSE_SCORE)) or (word,)
+    return tuple(dict.fromkeys(p.normal_form for p in parses if p.is_known or p.score >= _MIN_GUESS_SCORE)) or (word,)
 
 
 def stem(word: str) -> str:
@@ -56,7 +57,7 @@ _LABELS = {
 
 def tag(word: str) -> frozenset[str]:
     """Return the coarse labels of the likeliest parse."""
-    if not word[:1].isalpha() or word.isascii():
+    if len(word) < 2 or not _LETTERS.issuperset(word):
         return frozenset()
     grammemes = _analyser().parse(word)[0].tag.grammemes
     return frozenset(label for g in grammemes if (label := _PARTS.get(g) or _LABELS.get(g)))
@@ -100,6 +101,25 @@ _NUMBER_WORDS = {
     "десятый": 10, "половина": 0,
 }  # fmt: skip
 
+_NOUNS_BY_KIND: dict[QuestionKind, str] = {
+    "time": "год дата век столетие десятилетие месяц день эпоха период время число сезон",
+    "place": """город страна государство место штат регион область река остров столица континент улица село деревня район провинция
+        край округ республика океан море озеро гора пустыня долина порт стадион здание материк территория планета губерния уезд""",
+    "person": """человек писатель писательница поэт поэтесса композитор художник архитектор режиссер ученый автор император императрица
+        король королева царь царица князь княгиня президент актер актриса певец певица игрок лидер физик химик математик биолог философ
+        историк изобретатель путешественник полководец генерал адмирал министр губернатор папа святой богослов теолог инженер врач
+        музыкант драматург скульптор танцовщик балерина дирижер космонавт астронавт мореплаватель основатель создатель профессор
+        исследователь чемпион спортсмен тренер журналист священник епископ монах хан султан правитель судья фамилия деятель персонаж
+        герой героиня бог богиня сын дочь брат сестра отец мать жена муж ученик учитель предприниматель экономист исполнитель""",
+    "number": """процент число количество возраст высота длина глубина площадь население численность скорость температура расстояние
+        стоимость доля ширина вес масса цена размер счет сумма объем мощность плотность срок продолжительность цифра уровень давление""",
+    "name": """команда компания организация университет клуб партия книга фильм песня награда премия фирма телеканал сеть музей церковь
+        война битва договор закон группа народ племя корпорация журнал газета роман повесть поэма опера балет картина корабль судно
+        программа проект имя название титул язык религия конституция движение союз агентство шоу альбом династия школа институт банк
+        станция аэропорт дорога мост собор храм монастырь театр конкурс турнир праздник орден звание термин слово чемпионат событие""",
+}
+_ANSWER_NOUNS = {noun: kind for kind, nouns in _NOUNS_BY_KIND.items() for noun in nouns.split()}
+
 PROFILE = Profile(
     tag="ru",
     name="русский",
@@ -142,20 +162,7 @@ PROFILE = Profile(
         ("какую", "choice"), ("каких", "choice"), ("каким", "choice"), ("какой из", "choice"), ("какими", "choice"),
         ("какому", "choice"), ("каком", "choice"), ("который", "choice"), ("что", "thing"), ("чего", "thing"), ("чем", "thing"),
     ),
-    answer_nouns={
-        "год": "time", "дата": "time", "век": "time", "столетие": "time", "десятилетие": "time", "месяц": "time",
-        "день": "time", "эпоха": "time", "период": "time",
-        "город": "place", "страна": "place", "государство": "place", "место": "place", "штат": "place", "регион": "place",
-        "область": "place", "река": "place", "остров": "place", "столица": "place", "континент": "place", "улица": "place",
-        "село": "place", "деревня": "place", "район": "place", "провинция": "place",
-        "человек": "person", "писатель": "person", "поэт": "person", "композитор": "person", "художник": "person",
-        "архитектор": "person", "режиссер": "person", "ученый": "person", "автор": "person", "император": "person",
-        "король": "person", "царь": "person", "князь": "person", "президент": "person", "актер": "person",
-        "процент": "number", "число": "number", "количество": "number", "возраст": "number", "высота": "number",
-        "длина": "number", "глубина": "number", "площадь": "number", "население": "number", "численность": "number",
-        "скорость": "number", "температура": "number", "расстояние": "number", "стоимость": "number", "доля": "number",
-        "ширина": "number", "вес": "number", "масса": "number", "цена": "number", "размер": "number",
-    },
+    answer_nouns=_ANSWER_NOUNS,
     months=_MONTHS,
     number_words=_NUMBER_WORDS,
     time_words=frozenset(
@@ -175,6 +182,19 @@ PROFILE = Profile(
         "население": ("житель", "численность"), "открыть": ("открытие", "обнаружить"), "изобрести": ("изобретатель", "создать"),
         "начаться": ("начало", "начать"), "закончиться": ("завершиться", "конец", "окончить"), "происходить": ("состояться", "пройти"),
     },
+    commands=(
+        r"(забуд|игнориру|проигнориру|отмен|не обращай внимания|пренебрег|отброс|сотри|обнули)\w*[^.!?]{0,60}(инструкц|правил|указан|систем|предыдущ|прежн|вышеуказан|контекст|настройк|сказан|источник)",
+        r"(нов(ые|ая|ое)|настоящ\w+|системн\w+|скрыт\w+|секретн\w+)\s+(инструкц|указан|задан|промпт|сообщени|команд|директив|правил)",
+        r"(ты|вы)\s+(теперь|отныне|больше не|должен|должна|должны|обязан\w*)\s+[^.!?]{0,80}",
+        r"(отныне|с этого момента|с этой минуты)\s+(ты|вы|отвеча|говор|пиш)",
+        r"(ответь|отвечай\w*|напиши|выведи|повтори|скажи|сообщи|покажи|раскрой|распечатай|добавь|вставь|переведи|отправь|перешли|сделай вид|притворись|представь себя)\s+[^.!?]{0,40}(пользовател|ответ|только|вместо|следующ|фраз|слов|промпт|инструкц|систем|парол|ключ|ссылк|адрес|что |:|\")",
+        r"(ассистент|помощник|модель|нейросеть|чат-бот|чатбот|ии|языковая модель|бот)\s*[:,]\s*\w+",
+        r"(внимание|важно|срочно)\W+(ассистент|помощник|модель|ии|бот|для модел|для ассист)",
+        r"(системный промпт|системное сообщение|режим разработчика|без ограничений|джейлбрейк)",
+        r"(конец|начало)\s+(документа|контекста|инструкц|цитат|источник)\w*",
+        r"не (цитируй|упоминай|используй|говори|отвечай)\w*[^.!?]{0,40}(источник|документ|библиотек|пользовател|отрыв|правд)",
+    ),
+    follow_up_openings=frozenset("а и но тогда".split()),
     decimal_mark=",",
     group_marks="\u00a0\u202f\u2009 ",
     stemmer=stem,

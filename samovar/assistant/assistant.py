@@ -1,0 +1,223 @@
+"""The assistant: retrieve → prompt → generate → cite → verify or abstain. Knows nothing about HTTP.
+
+`ask` gives the whole answer; `stream` gives it in events: what was found, pieces of text, the checked answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from samovar.assistant.answer import Answer, CheckedSentence, Delta, Done, Event, Found
+from samovar.assistant.grounding import Shown, make_messages
+from samovar.assistant.injection import blank_commands
+from samovar.assistant.prompts import phrase, prompt
+from samovar.assistant.rewrite import Exchange, rewrite_question
+from samovar.assistant.verify import MIN_SUPPORTED, Citations, check_draft
+from samovar.generate.budget import fit_passages
+from samovar.generate.model import Cancel, GenerationOptions, Message, Model, Piece
+from samovar.language import Profile, choose_profile
+from samovar.search.hit import Hit
+from samovar.search.query import Filters
+from samovar.search.searcher import Searcher
+from samovar.settings import Settings
+
+NO_ANSWER = "NO_ANSWER"
+HISTORY_TURNS = 3  # earlier exchanges shown to a language model
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier exchange: the question as asked, and the answer."""
+
+    question: str
+    answer: Answer
+
+
+@dataclass(slots=True)
+class Work:
+    """What is known while one question is worked on."""
+
+    question: str
+    query: str
+    profile: Profile
+    hits: tuple[Hit, ...]
+    notes: list[str]
+    started: float
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def language(self) -> str:
+        return self.profile.tag
+
+    def note(self, name: str, **values: object) -> None:
+        self.notes.append(phrase(name, self.language, **values))
+
+
+class Assistant:
+    """Answers from one library through one searcher and one model. Safe to share between threads when these are."""
+
+    def __init__(self, searcher: Searcher, model: Model, settings: Settings, *, languages: Sequence[str] = ("ru", "en")) -> None:
+        self.searcher = searcher
+        self.model = model
+        self.settings = settings
+        self.languages = tuple(languages)
+
+    def ask(
+        self, question: str, *, history: Sequence[Turn] = (), filters: Filters = Filters(), cancel: Cancel | None = None
+    ) -> Answer:
+        """Return the answer, or the abstention. Raises `ModelError` when the model fails, `SearchError` when the search does."""
+        for event in self.stream(question, history=history, filters=filters, cancel=cancel):
+            if isinstance(event, Done):
+                return event.answer
+        raise AssertionError("stream ends with Done")
+
+    def stream(
+        self, question: str, *, history: Sequence[Turn] = (), filters: Filters = Filters(), cancel: Cancel | None = None
+    ) -> Iterator[Event]:
+        """Yield `Found`, then `Delta`s, then `Done`."""
+        work = self._search(question, history, filters)
+        yield Found(work.hits, work.query)
+        if not work.hits:
+            yield Done(self._abstain(work))
+            return
+        if self.model.name == "extractive":
+            yield from self._quote(work, cancel)
+        else:
+            yield from self._write(work, history, cancel)
+
+    # -- retrieve ---------------------------------------------------------------------------------------------------
+    def _search(self, question: str, history: Sequence[Turn], filters: Filters) -> Work:
+        started = time.perf_counter()
+        profile = choose_profile(question, self.languages)
+        query = rewrite_question(question, [_exchange(t) for t in history], profile)
+        result = self.searcher.search(query, k=self.settings.search.top_k, filters=filters)
+        work = Work(question, query, profile, result.hits, [], started)
+        work.timings["search"] = time.perf_counter() - started
+        if query != question:
+            work.note("rewritten", query=query)
+        for typed, searched in result.corrections:
+            work.note("corrected", typed=typed, searched=searched)
+        return work
+
+    def _shown(self, work: Work) -> list[Shown]:
+        hits = work.hits[: self.settings.assistant.passages]
+        best = max(max(h.score for h in hits), 1e-9)
+        shown = []
+        blanked = 0
+        for i, hit in enumerate(hits):
+            text = blank_commands(hit.passage.text, work.profile)
+            blanked += text != hit.passage.text
+            shown.append(Shown(i + 1, hit.document.title, text, max(0.0, hit.score / best)))
+        if blanked:
+            work.note("commands", count=blanked)
+        return shown
+
+    # -- quote ------------------------------------------------------------------------------------------------------
+    def _quote(self, work: Work, cancel: Cancel | None) -> Iterator[Event]:
+        """The extractive model: its spans are the citations."""
+        shown = self._shown(work)
+        messages = make_messages(work.query, work.language, shown, ())
+        text, last = "", Piece("")
+        for piece in self.model.stream(messages, GenerationOptions(), cancel):
+            text, last = text + piece.text, piece
+        work.timings["generate"] = time.perf_counter() - work.started - work.timings["search"]
+        confidence = last.confidence or 0.0
+        if not last.spans or confidence < self.settings.assistant.abstain_below:
+            yield Done(self._abstain(work, confidence=confidence))
+            return
+        citations = Citations()
+        numbers = tuple(citations.add(work.hits[p], start, end) for p, start, end in last.spans)
+        body = " ".join(" ".join(c.quote.split()) for c in citations.made)
+        full = body + "".join(f" [{n}]" for n in numbers)
+        yield Delta(full)
+        short = None
+        if last.short is not None:
+            p, start, end = last.short
+            base = work.hits[p].passage
+            short = (base.document_id, base.start + start, base.start + end)
+        yield Done(
+            self._answer(
+                work, full, tuple(citations.made), (CheckedSentence(0, len(full), True, numbers),), short=short, confidence=confidence
+            )
+        )
+
+    # -- write ------------------------------------------------------------------------------------------------------
+    def _write(self, work: Work, history: Sequence[Turn], cancel: Cancel | None) -> Iterator[Event]:
+        """A language model: its text is a draft that is checked sentence by sentence."""
+        generate = self.settings.generate
+        earlier = _history_messages(history)
+        key = None
+        fitted = fit_passages(
+            self.model,
+            lambda shown: make_messages(work.query, work.language, shown, earlier, key),
+            self._shown(work),
+            self.settings.assistant.context_budget_tokens,
+            generate.max_tokens,
+        )
+        if fitted.left_out:
+            work.note("left_out", count=len(fitted.left_out))
+        draft = ""
+        sent = 0
+        reason = "stop"
+        options = GenerationOptions(temperature=generate.temperature, max_tokens=generate.max_tokens)
+        for piece in self.model.stream(fitted.messages, options, cancel):
+            draft += piece.text
+            if draft and "first_token" not in work.timings:
+                work.timings["first_token"] = time.perf_counter() - work.started
+            if not NO_ANSWER.startswith(draft.strip()[: len(NO_ANSWER)]) and sent < len(draft):
+                yield Delta(draft[sent:])
+                sent = len(draft)
+            reason = piece.stop_reason or reason
+        work.timings["generate"] = time.perf_counter() - work.started - work.timings["search"]
+        yield Done(self._check(work, draft, fitted.kept, reason))
+
+    def _check(self, work: Work, draft: str, kept: Sequence[int], reason: str) -> Answer:
+        if reason in ("cancelled", "length"):
+            work.note(reason)
+        if not draft.strip() or draft.strip().startswith(NO_ANSWER) or reason == "refused":
+            return self._abstain(work, reason=reason)
+        used = [work.hits[i] for i in kept]
+        checked = check_draft(draft, used, work.profile)
+        work.timings["verify"] = time.perf_counter() - work.started - work.timings["search"] - work.timings["generate"]
+        if checked.supported < MIN_SUPPORTED:
+            work.note("unsupported")
+            return self._abstain(work, reason=reason)
+        if checked.supported < 1:
+            work.note("partly")
+        return self._answer(work, checked.text, checked.citations, checked.sentences, reason=reason)
+
+    # -- results ----------------------------------------------------------------------------------------------------
+    def _answer(self, work: Work, text, citations, sentences, *, short=None, confidence=None, reason="stop") -> Answer:  # type: ignore[no-untyped-def]
+        work.timings["total"] = time.perf_counter() - work.started
+        return Answer(
+            text, "answered", citations, work.hits, self.model.name, work.timings, sentences, work.query, tuple(work.notes), short,
+            confidence, reason,
+        )  # fmt: skip
+
+    def _abstain(self, work: Work, *, confidence: float | None = None, reason: str = "stop") -> Answer:
+        work.timings["total"] = time.perf_counter() - work.started
+        text = prompt("abstain_found" if work.hits else "abstain", work.language)
+        return Answer(
+            text, "abstained", (), work.hits, self.model.name, work.timings, (), work.query, tuple(work.notes), None, confidence, reason
+        )  # fmt: skip
+
+
+def _exchange(turn: Turn) -> Exchange:
+    answer = turn.answer
+    short = ""
+    if answer.short is not None:
+        document_id, start, end = answer.short
+        for c in answer.citations:
+            if c.document_id == document_id and c.start <= start and end <= c.end:
+                short = c.quote[start - c.start : end - c.start]
+    return Exchange(answer.query or turn.question, short, answer.citations[0].title if answer.citations else "")
+
+
+def _history_messages(history: Sequence[Turn]) -> list[Message]:
+    out = []
+    for turn in history[-HISTORY_TURNS:]:
+        if turn.answer.status == "answered":
+            out += [Message("user", turn.question), Message("assistant", turn.answer.text)]
+    return out
