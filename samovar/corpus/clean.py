@@ -1,0 +1,50 @@
+"""Make extracted text plain: NFC, one kind of line break, no invisible characters, no runs of blank lines.
+
+Stress marks (U+0301) stay: they belong to the text, and the analyser of the search room ignores them. Knows no
+language. Source: Unicode Standard Annex #15 (NFC), #44 (general categories Cc, Cf).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Byte order mark, soft hyphen, zero-width space and word joiner, directional marks, line noise of word processors.
+# The zero-width (non-)joiners U+200C/U+200D stay: Persian, Indic scripts and emoji need them.
+_INVISIBLE = re.compile(
+    "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060\u2061-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb]"
+)
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_SPACES = re.compile(r"[ \u00a0\u2000-\u200a\u202f\u205f\u3000]+")
+_TRAILING = re.compile(r"(?<![ \t])[ \t]+(?=\n|\Z)")  # the look-behind keeps a million tabs linear
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+def clean_text(text: str) -> str:
+    """Return `text` as it is stored: NFC, ``\\n`` line breaks, at most one blank line, no control or invisible
+    characters.
+
+    No-break and typographic spaces become plain ones; runs of spaces inside a line collapse, tabs stay (they
+    separate cells). Cleaning twice changes nothing more.
+    """
+    text = _BREAKS.sub("\n", text)
+    text = _CONTROL.sub("", _INVISIBLE.sub("", text))
+    text = unicodedata.normalize("NFC", _SPACES.sub(" ", text))
+    text = _TRAILING.sub("", text)
+    return _BLANK_LINES.sub("\n\n", text).strip(" \t\n")
+
+
+def clean_line(text: str) -> str:
+    """Return `text` cleaned and on one line, for titles and metadata; at most 500 characters."""
+    return " ".join(clean_text(text).split())[:500].rstrip()
+
+
+def count_letters(text: str, at_least: int) -> int:
+    """Count letters, giving up once there are `at_least`: enough letters is all that is asked."""
+    count = 0
+    for character in text:
+        count += character.isalpha()
+        if count >= at_least:
+            break
+    return count
