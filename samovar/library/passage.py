@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """``document.text[start:end] == text``, always. `id` is the store's row number (never reused within one library)."""
+    """``document.text[start:end] == text``, always. `id` is the store's row number (never reused within one
+    library).
+    """
 
     id: int
     document_id: str
