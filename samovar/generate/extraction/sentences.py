@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from samovar.generate.extraction.reading import AskedQuestion, QuestionTerm, Reading, Sentence, Word
-from samovar.generate.extraction.shapes import has_kind
+from samovar.generate.extraction.shapes import has_full_name, has_kind
 
 Features = dict[str, float]
 
@@ -93,6 +93,10 @@ def sentence_features(
     if kind in ("number", "time", "person", "place", "reason"):
         features["kind"] = 1.0 if has_kind(kind, question, reading, sentence) else -1.0
         features[f"kind={kind}"] = features["kind"]
+    if kind == "person" and has_full_name(question, reading, sentence):
+        features["full_name"] = 1.0
+    if index == 0:
+        features["first_covered"] = coverage
     if reading.text.rstrip()[sentence.end - 1 : sentence.end] == "?":
         features["is_question"] = 1.0
     opening = reading.words[sentence.first] if sentence.first < sentence.last else None

@@ -64,14 +64,44 @@ def has_kind(kind: str, question: AskedQuestion, reading: Reading, sentence: Sen
     if kind == "reason":
         lowered = reading.text[sentence.start : sentence.end].lower()
         return any(marker in lowered for marker in profile.reason_markers)
-    for i, word in enumerate(words):
-        if word.fold in question.folds:
-            continue
-        if kind == "number" and is_number(word, profile):
-            return True
-        if kind == "time" and (is_year(word) or is_time(word, profile)):
-            return True
-        if kind in ("person", "place") and word.capital and (i > 0 or not word.stop):
-            if i > 0 or "name" in profile.tags(word.text) or "surname" in profile.tags(word.text):
-                return True
+    return any(_is_new_of_kind(kind, question, words, i) for i in range(len(words)))
+
+
+def _is_new_of_kind(kind: str, question: AskedQuestion, words: list[Word], i: int) -> bool:
+    """Whether word i is of the asked kind and not a word of the question in another form."""
+    word, profile = words[i], question.profile
+    if word.fold in question.folds or (not word.stop and not word.terms.isdisjoint(question.all_terms)):
+        return False
+    if kind == "number":
+        return is_number(word, profile) and not is_date_part(words, i, profile)
+    if kind == "time":
+        return is_year(word) or is_time(word, profile)
+    tags = profile.tags(word.text)
+    if not word.capital or (i == 0 and (word.stop or not tags & _NAMES)):
+        return False
+    return True
+
+
+_NAMES = frozenset({"name", "surname", "patronymic", "place", "organisation"})
+
+
+def is_date_part(words: list[Word], i: int, profile: Profile) -> bool:
+    """Whether a number is the year or the day of a date: a year-like number, or one before a month or a word of time."""
+    following = words[i + 1] if i + 1 < len(words) else None
+    if following is not None and any(lemma in profile.months for lemma in profile.lemmas(following.text)):
+        return True
+    if not is_year(words[i]) or len(words[i].text) != 4:
+        return False
+    return following is None or following.kind != "word" or following.stop or is_time(following, profile)
+
+
+def has_full_name(question: AskedQuestion, reading: Reading, sentence: Sentence) -> bool:
+    """Whether two or more capitalised words in a row, new to the question, include a personal name or surname."""
+    words, profile = reading.words, question.profile
+    for i in range(sentence.first, sentence.last - 1):
+        a, b = words[i], words[i + 1]
+        if a.capital and b.capital and reading.text[a.end : b.start].strip() in ("", "."):
+            if a.terms.isdisjoint(question.all_terms) and b.terms.isdisjoint(question.all_terms):
+                if (profile.tags(a.text) | profile.tags(b.text)) & {"name", "surname", "patronymic"}:
+                    return True
     return False
