@@ -1,0 +1,1 @@
+"""The commands of the ``samovar`` program, one module per command or group: parse, call one function, print."""
