@@ -40,11 +40,15 @@ def load(data: Path, language: str) -> tuple[list[list[str]], list[list[tuple[st
     """Return the paragraphs and the (question, gold) pairs of each article."""
     articles = json.loads((data / f"xquad.{language}.dev.json").read_text("utf-8-sig"))["data"]
     paragraphs = [[p["context"] for p in a["paragraphs"]] for a in articles]
-    questions = [[(q["question"], q["answers"][0]["text"]) for p in a["paragraphs"] for q in p["qas"]] for a in articles]
+    questions = [
+        [(q["question"], q["answers"][0]["text"]) for p in a["paragraphs"] for q in p["qas"]] for a in articles
+    ]
     return paragraphs, questions
 
 
-def evaluate_answers(data: Path, language: str = "ru", *, half: bool = False, limit: int | None = None) -> dict[str, object]:
+def evaluate_answers(
+    data: Path, language: str = "ru", *, half: bool = False, limit: int | None = None
+) -> dict[str, object]:
     """Run the questions of one language through the assistant and return the measures."""
     paragraphs, questions = load(data, language)
     inside = [not half or i % 2 == 0 for i in range(len(paragraphs))]
@@ -53,7 +57,14 @@ def evaluate_answers(data: Path, language: str = "ru", *, half: bool = False, li
         settings = load_settings(home=Path(folder), library={"starter": False}, assistant={"abstain_below": 0.0})
         with Samovar.open(settings) as samovar:
             documents = [
-                make_document(source="xquad", uri=f"xquad:{i}/{j}", title="", text=text, language=language, publisher=f"article {i}")
+                make_document(
+                    source="xquad",
+                    uri=f"xquad:{i}/{j}",
+                    title="",
+                    text=text,
+                    language=language,
+                    publisher=f"article {i}",
+                )
                 for i, texts in enumerate(paragraphs)
                 if inside[i]
                 for j, text in enumerate(texts)

@@ -28,28 +28,150 @@ from pathlib import Path
 from samovar.language import Profile, profile_for
 
 PACKAGES = {
-    "ru": """aptitude-doc-ru debian-faq-ru developers-reference-ru doublecmd-help-ru gimp-help-ru instead-doc-ru kicad-doc-ru
-        libreoffice-help-ru maint-guide-ru manpages-ru manpages-ru-dev ubuntu-packaging-guide-html-ru installation-guide-amd64
-        debian-handbook gnome-user-docs mate-user-guide lyx-common mc-data aptitude-common gedit-common gnome-terminal-data
-        evolution-common totem-common rhythmbox-data aisleriot gnome-devel-docs glade ghex orca dasher-data baobab gucharmap seahorse
-        devhelp-common cheese-common gthumb-data shotwell-common sound-juicer simple-scan gparted-common kdenlive-data krusader
-        kalzium-data khelpcenter plasma-workspace-data akregator kmail korganizer kmymoney-common skrooge-common gwenview ark lokalize
-        ktorrent-data step cantor kturtle ktouch-data rocs kig kbruch kmplot kwordquiz okular konqueror dolphin konsole man-db passwd
-        vim-runtime po-debconf debian-history mplayer-doc mplayer nmap synaptic gnome-chess gnome-mahjongg wxmaxima""".split(),
-    "en": """manpages manpages-dev debian-faq developers-reference libreoffice-help-en-us gimp-help-en maint-guide python3.11-doc
-        postgresql-doc-15 debian-handbook installation-guide-amd64 gnome-user-docs aptitude-doc-en debian-policy bash-doc gawk-doc
-        git-doc libreoffice-help-common kmymoney-common kmail konqueror dolphin okular krusader khelpcenter korganizer""".split(),
+    "ru": [
+        "aptitude-doc-ru",
+        "debian-faq-ru",
+        "developers-reference-ru",
+        "doublecmd-help-ru",
+        "gimp-help-ru",
+        "instead-doc-ru",
+        "kicad-doc-ru",
+        "libreoffice-help-ru",
+        "maint-guide-ru",
+        "manpages-ru",
+        "manpages-ru-dev",
+        "ubuntu-packaging-guide-html-ru",
+        "installation-guide-amd64",
+        "debian-handbook",
+        "gnome-user-docs",
+        "mate-user-guide",
+        "lyx-common",
+        "mc-data",
+        "aptitude-common",
+        "gedit-common",
+        "gnome-terminal-data",
+        "evolution-common",
+        "totem-common",
+        "rhythmbox-data",
+        "aisleriot",
+        "gnome-devel-docs",
+        "glade",
+        "ghex",
+        "orca",
+        "dasher-data",
+        "baobab",
+        "gucharmap",
+        "seahorse",
+        "devhelp-common",
+        "cheese-common",
+        "gthumb-data",
+        "shotwell-common",
+        "sound-juicer",
+        "simple-scan",
+        "gparted-common",
+        "kdenlive-data",
+        "krusader",
+        "kalzium-data",
+        "khelpcenter",
+        "plasma-workspace-data",
+        "akregator",
+        "kmail",
+        "korganizer",
+        "kmymoney-common",
+        "skrooge-common",
+        "gwenview",
+        "ark",
+        "lokalize",
+        "ktorrent-data",
+        "step",
+        "cantor",
+        "kturtle",
+        "ktouch-data",
+        "rocs",
+        "kig",
+        "kbruch",
+        "kmplot",
+        "kwordquiz",
+        "okular",
+        "konqueror",
+        "dolphin",
+        "konsole",
+        "man-db",
+        "passwd",
+        "vim-runtime",
+        "po-debconf",
+        "debian-history",
+        "mplayer-doc",
+        "mplayer",
+        "nmap",
+        "synaptic",
+        "gnome-chess",
+        "gnome-mahjongg",
+        "wxmaxima",
+    ],
+    "en": [
+        "manpages",
+        "manpages-dev",
+        "debian-faq",
+        "developers-reference",
+        "libreoffice-help-en-us",
+        "gimp-help-en",
+        "maint-guide",
+        "python3.11-doc",
+        "postgresql-doc-15",
+        "debian-handbook",
+        "installation-guide-amd64",
+        "gnome-user-docs",
+        "aptitude-doc-en",
+        "debian-policy",
+        "bash-doc",
+        "gawk-doc",
+        "git-doc",
+        "libreoffice-help-common",
+        "kmymoney-common",
+        "kmail",
+        "konqueror",
+        "dolphin",
+        "okular",
+        "krusader",
+        "khelpcenter",
+        "korganizer",
+    ],
 }
 _IN_LANGUAGE = {
     "ru": re.compile(r"(?:^|[/._-])(?:ru|ru[_-]RU)(?:[/._-]|$)|\.russian|-ru/"),
-    "en": re.compile(r"(?:^|[/._-])(?:en|en[_-](?:US|us|GB)|C)(?:[/._-]|$)|python3|postgresql|/man/man\d/|developers-reference|maint-guide|debian-(?:faq|policy)|git/|-doc/"),
+    "en": re.compile(
+        r"(?:^|[/._-])(?:en|en[_-](?:US|us|GB)|C)(?:[/._-]|$)|python3|postgresql|/man/man\d/|developers-reference|maint-guide|debian-(?:faq|policy)|git/|-doc/"
+    ),
 }
 PASSAGE_WORDS = 60  # documentation has short sections; encyclopaedia paragraphs have 60–150 words
 SHORTEST_WORDS = 20
 STOP_SHARE = 0.08  # running prose has 20–45 % stop words, tables and code have none
 ALPHABET_SHARE = 0.6
-_SKIPPED = re.compile(r"\.(?:mo|po|png|jpe?g|gif|svgz?|css|js|pdf|bz2|info|xsl|dtd|ico|idx|db|jar|xba|ht|key|tree|inv)$|/(?:changelog|copyright|NEWS)")
-_BLOCKS = "p para title simpara td entry term item desc li dd dt h1 h2 h3 h4 caption note subtitle".split()
+_SKIPPED = re.compile(
+    r"\.(?:mo|po|png|jpe?g|gif|svgz?|css|js|pdf|bz2|info|xsl|dtd|ico|idx|db|jar|xba|ht|key|tree|inv)$|/(?:changelog|copyright|NEWS)"
+)
+_BLOCKS = [
+    "p",
+    "para",
+    "title",
+    "simpara",
+    "td",
+    "entry",
+    "term",
+    "item",
+    "desc",
+    "li",
+    "dd",
+    "dt",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "caption",
+    "note",
+    "subtitle",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +292,7 @@ def read_roff(text: str) -> tuple[str, list[str]]:
     paragraphs: list[list[str]] = [[]]
     title = ""
     for line in text.splitlines():
-        if line.startswith((".\\\"", "'\\\"", "'")):
+        if line.startswith(('.\\"', "'\\\"", "'")):
             continue
         if line.startswith("."):
             macro, _, rest = line[1:].partition(" ")
@@ -182,7 +304,10 @@ def read_roff(text: str) -> tuple[str, list[str]]:
                 paragraphs[-1].append(rest.replace('"', ""))
             continue
         paragraphs[-1].append(line)
-    cleaned = [_ROFF_FONT.sub("", " ".join(p)).replace("\\-", "-").replace("\\(aq", "'").replace("\\e", "\\") for p in paragraphs]
+    cleaned = [
+        _ROFF_FONT.sub("", " ".join(p)).replace("\\-", "-").replace("\\(aq", "'").replace("\\e", "\\")
+        for p in paragraphs
+    ]
     return title, cleaned
 
 
@@ -233,7 +358,9 @@ def real_passages(language: str, cache: Path, report: bool = False) -> list[Hays
                 identity = hashlib.sha256(re.sub(r"\W+", "", profile.normalise(text)).encode()).digest()
                 if identity not in seen and is_prose(text, profile):
                     seen.add(identity)
-                    out.append(HaystackPassage(package, path.relative_to(tree).as_posix(), " ".join(title.split()), text))
+                    out.append(
+                        HaystackPassage(package, path.relative_to(tree).as_posix(), " ".join(title.split()), text)
+                    )
         if report:
             print(f"haystack: {package} {len(out) - before}", file=sys.stderr)
     partial = made.with_suffix(".part")
@@ -276,7 +403,13 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=None)
     given = parser.parse_args()
     made = make_haystack(given.language, given.size, given.cache, report=True)
-    line = {"benchmark": "haystack", "language": made.language, "passages": len(made.passages), "real": made.real, "sha256": made.sha256}
+    line = {
+        "benchmark": "haystack",
+        "language": made.language,
+        "passages": len(made.passages),
+        "real": made.real,
+        "sha256": made.sha256,
+    }
     print(json.dumps(line))
 
 

@@ -267,7 +267,17 @@ def main() -> int:
         present += a
         absent += b
     sentence, scores, right = train_sentences(present)
-    print(json.dumps({"benchmark": "train_extractive", "part": "sentence", "n": len(present), "contains_gold_cv": round(right, 4)}), flush=True)
+    print(
+        json.dumps(
+            {
+                "benchmark": "train_extractive",
+                "part": "sentence",
+                "n": len(present),
+                "contains_gold_cv": round(right, 4),
+            }
+        ),
+        flush=True,
+    )
     columns = Columns()
     absent_scores = []
     for a in absent:
@@ -277,9 +287,21 @@ def main() -> int:
     confidence, report = train_confidence(present + absent, scores + absent_scores)
     print(json.dumps({"benchmark": "train_extractive", "part": "confidence", **report}), flush=True)
     span, f1 = train_spans(present, scores)
-    print(json.dumps({"benchmark": "train_extractive", "part": "span", "f1_cv": round(f1, 4), "features": len(span)}), flush=True)
+    print(
+        json.dumps({"benchmark": "train_extractive", "part": "span", "f1_cv": round(f1, 4), "features": len(span)}),
+        flush=True,
+    )
     if options.write:
-        OUT.write_text(json.dumps({"sentence": sentence, "span": span, "confidence": confidence}, ensure_ascii=False, indent=0, sort_keys=True) + "\n", "utf-8")
+        OUT.write_text(
+            json.dumps(
+                {"sentence": sentence, "span": span, "confidence": confidence},
+                ensure_ascii=False,
+                indent=0,
+                sort_keys=True,
+            )
+            + "\n",
+            "utf-8",
+        )
         print(f"written: {OUT}", file=sys.stderr)
     return 0
 

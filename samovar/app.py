@@ -40,7 +40,9 @@ class Samovar:
 
         library = Library.open(self.settings.home)
         if self.settings.library.starter:
-            install_starter(library, pack_folder(self.settings.library.starter_pack), self.settings.library.starter_pack)
+            install_starter(
+                library, pack_folder(self.settings.library.starter_pack), self.settings.library.starter_pack
+            )
         return library
 
     @cached_property
@@ -89,7 +91,9 @@ class Samovar:
     def __enter__(self) -> Samovar:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -50,13 +50,15 @@ def run(arguments: Sequence[str], session: Session) -> int:
         import typer
 
         result = build_program().main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=session)
+        if result == INTERRUPTED:  # typer turns KeyboardInterrupt into this
+            report(say("error.interrupted"), terminal)
         return result if isinstance(result, int) else 0
     except (typer.TyperException, UnknownCommand) as error:
         return report_usage(error, terminal)
     except SamovarError as error:
         report(explain_error(error), terminal)
         return error.exit_status
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort):  # before or after typer's own handling
         report(say("error.interrupted"), terminal)
         return INTERRUPTED
     except BrokenPipeError:

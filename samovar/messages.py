@@ -109,7 +109,7 @@ def available_languages() -> tuple[str, ...]:
 def match_language(tag: str) -> str:
     """Return the language to use for a tag or locale name (``ru``, ``ru-RU``, ``ru_RU.UTF-8``), else the fallback."""
     primary = tag.replace("_", "-").partition("-")[0].partition(".")[0].strip().lower()
-    return primary if primary.isalpha() and (PACKS / primary / "words.toml").is_file() else FALLBACK
+    return primary if primary in available_languages() else FALLBACK
 
 
 def locale_language(environment: Mapping[str, str]) -> str:

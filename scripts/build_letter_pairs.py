@@ -31,7 +31,9 @@ def read_articles(folders: list[Path]) -> str:
     texts = []
     for folder in folders:
         for path in sorted(folder.glob("*/*.md")):
-            texts.append(path.read_text(encoding="utf-8").split("+++", 2)[-1])
+            text = path.read_text(encoding="utf-8")
+            if text.startswith("+++"):  # an article has front matter; a README has none
+                texts.append(text.split("+++", 2)[-1])
     return "\n".join(texts)
 
 

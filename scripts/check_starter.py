@@ -48,14 +48,16 @@ def measure_coverage(pack: Pack) -> Coverage:
     """Count the articles of a pack."""
     matters = [article.matter for article in pack.articles]
     centuries = Counter(str(century) for matter in matters for century in matter.get("centuries", []))
-    domains = {domain: 0 for domain in pack.rules["front_matter"]["domains"]}
+    domains = dict.fromkeys(pack.rules["front_matter"]["domains"], 0)
     domains |= Counter(str(matter.get("domain")) for matter in matters)
     return Coverage(
         domains=domains,
         kinds=_ranked(Counter(str(matter.get("kind")) for matter in matters)),
         centuries={c: centuries[c] for c in sorted(centuries, key=int)},
         regions=_ranked(Counter(str(matter.get("region")) for matter in matters)),
-        genders=_ranked(Counter(_gender(pack, article) for article in pack.articles if article.matter.get("kind") == "person")),
+        genders=_ranked(
+            Counter(_gender(pack, article) for article in pack.articles if article.matter.get("kind") == "person")
+        ),
         tallies={name: _tally(pack, rules) for name, rules in pack.rules.get("tallies", {}).items()},
     )
 
@@ -76,7 +78,7 @@ def _gender(pack: Pack, article: StarterArticle) -> str:
 
 def _tally(pack: Pack, rules: dict[str, list[str]]) -> dict[str, int]:
     """In how many articles each thing is mentioned."""
-    counts = Counter({name: 0 for name in rules})
+    counts = Counter(dict.fromkeys(rules, 0))
     for article in pack.articles:
         words = {token.text.lower() for token in pack.profile.tokens(f"{article.title} {article.text}")}
         counts.update(name for name, forms in rules.items() if any(matches_any(word, forms) for word in words))
@@ -93,9 +95,17 @@ def coverage_tables(pack: Pack, coverage: Coverage) -> str:
         ("Kind", coverage.kinds),
         ("Region", coverage.regions),
     ):
-        lines += [f"| {heading} | Articles |", "|---|---:|", *(f"| {name} | {count} |" for name, count in counts.items()), ""]
+        lines += [
+            f"| {heading} | Articles |",
+            "|---|---:|",
+            *(f"| {name} | {count} |" for name, count in counts.items()),
+            "",
+        ]
     for heading, counts in coverage.tallies.items():
-        lines += [f"Articles that mention each of the {heading}: " + ", ".join(f"{n} {c}" for n, c in counts.items()) + ".", ""]
+        lines += [
+            f"Articles that mention each of the {heading}: " + ", ".join(f"{n} {c}" for n, c in counts.items()) + ".",
+            "",
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -117,7 +127,9 @@ def write_tables(pack: Pack, tables: str) -> None:
     before, begin, rest = file.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise SystemExit(f"{file}: expected the lines {BEGIN!r} and {END!r}, found none; add them where the tables belong")
+        raise SystemExit(
+            f"{file}: expected the lines {BEGIN!r} and {END!r}, found none; add them where the tables belong"
+        )
     file.write_text(f"{before}{BEGIN}\n{tables}{END}{after}", encoding="utf-8", newline="\n")
 
 
@@ -129,7 +141,9 @@ def _print_report(pack: Pack, faults: list[Fault], found: list[Contradiction], c
         print(f"{contradiction.subject}: {contradiction.attribute}: {mark}")
         for claim in contradiction.claims:
             print(f"    {claim.path}: {claim.quote}")
-    for name, counts in [(key, value) for key, value in asdict(coverage).items() if key != "tallies"] + list(coverage.tallies.items()):
+    for name, counts in [(key, value) for key, value in asdict(coverage).items() if key != "tallies"] + list(
+        coverage.tallies.items()
+    ):
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         print(f"{name}: " + ", ".join(f"{key} {count}" for key, count in ranked[:_ENDS]))
         if len(ranked) > _ENDS:
@@ -143,7 +157,9 @@ def _print_report(pack: Pack, faults: list[Fault], found: list[Contradiction], c
 def main(arguments: list[str] | None = None) -> int:
     """Run the checks; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("pack", nargs="?", type=Path, default=DEFAULT_PACK, help="folder of the culture pack (default: %(default)s)")
+    parser.add_argument(
+        "pack", nargs="?", type=Path, default=DEFAULT_PACK, help="folder of the culture pack (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write", action="store_true", help="write the coverage tables into library/README.md")
     options = parser.parse_args(arguments)
@@ -153,7 +169,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.write:
         write_tables(pack, tables)
     found = find_contradictions(pack)
-    stale = [Fault("check.toml", "explained", f"explains nothing: {subject}") for subject in unused_explanations(pack, found)]
+    stale = [
+        Fault("check.toml", "explained", f"explains nothing: {subject}") for subject in unused_explanations(pack, found)
+    ]
     faults = lint(pack) + _readme_faults(pack, tables) + stale
     if options.json:
         report = {"articles": len(pack.articles), "faults": [asdict(f) for f in faults]}

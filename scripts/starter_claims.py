@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+
+from starter_articles import Pack, StarterArticle, matches_any, same_word, title_key, years_of
 
 from samovar.language.token import Token
-from starter_articles import Pack, StarterArticle, matches_any, same_word, title_key, years_of
 
 _BRACKETS = re.compile(r"\s\(([^()]*\d{3,4}[^()]*)\)")
 _YEARS_ONLY = re.compile(r"\d{3,4}(–\d{3,4})?")
@@ -214,7 +216,7 @@ def _census(pack: Pack, article: StarterArticle) -> Iterator[Claim]:
     for start, end in pack.profile.sentences(text):
         sentence = text[start:end]
         tokens = pack.profile.tokens(sentence)
-        year = next((b.text for a, b in zip(tokens, tokens[1:], strict=False) if matches_any(a.text, [rules["word"]])), "")
+        year = next((b.text for a, b in pairwise(tokens) if matches_any(a.text, [rules["word"]])), "")
         for number, scale, people in zip(tokens, tokens[1:], tokens[2:], strict=False):
             factor = next((f for rule, f in rules["scales"].items() if matches_any(scale.text, [rule])), 0)
             if year.isdigit() and number.kind == "number" and factor and not matches_any(people.text, rules["general"]):
@@ -258,7 +260,9 @@ def _mentions(
             if years and (span := years_of(years.group(1))):
                 yield Claim(found[1].title, "when", *span, "", article.path, quote)
         sentence = next((text[s:e] for s, e in spans if s <= start < e), "")
-        for attribute, year in [] if part_of or _speaks_of_another(pack, sentence) else _verb_after(pack, text[end : end + 80]):
+        for attribute, year in (
+            [] if part_of or _speaks_of_another(pack, sentence) else _verb_after(pack, text[end : end + 80])
+        ):
             yield Claim(found[1].title, attribute, year, year, "", article.path, quote)
         i += len(found[0])
 
@@ -284,7 +288,12 @@ def _around(text: str, start: int, end: int) -> str:
 
 def names_match(pack: Pack, one: list[str], other: list[str]) -> bool:
     """Whether two names can be one person's: surnames and first names agree, and the patronymics where both have one."""
-    if len(one) < 2 or len(other) < 2 or not _same_name(pack, one[-1], other[-1]) or not _same_name(pack, one[0], other[0]):
+    if (
+        len(one) < 2
+        or len(other) < 2
+        or not _same_name(pack, one[-1], other[-1])
+        or not _same_name(pack, one[0], other[0])
+    ):
         return False
     if len(one) == len(other) == 3:
         return _same_name(pack, one[1], other[1])

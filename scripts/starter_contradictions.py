@@ -18,6 +18,13 @@ from starter_claims import Claim, is_person, names_match, read_claims, words_of
 
 _CALENDAR_DAYS = 13  # the most by which the calendars differ in the years that matter
 _CENSUS_ROOM = 0.03  # roundings of one number
+# "18 December (6 December by the old style) 1892", "24 (12) March 1891", "8 January 1910 (26 December 1909 …)", "27–28 May"
+_DAY = re.compile(
+    r"\b(?P<day>\d{1,2})(?:–\d{1,2})?(?: (?P<month>[^\W\d_]+))?(?: (?P<year>\d{3,4})(?: [^\W\d_]+)?)?"
+    r"(?: \((?P<old_day>\d{1,2})(?:–\d{1,2})?(?: (?P<old_month>[^\W\d_]+))?(?: (?P<old_year>\d{3,4}))?(?P<note>[^()]*)\))?"
+    r"(?: (?P<month2>[^\W\d_]+))?(?: (?P<year2>\d{3,4}))?\b"
+)
+_NEAR_WORDS = 6  # between a full day and the word that says what happened on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,11 @@ def _explain(pack: Pack, found: Contradiction) -> Contradiction:
 # -- people -----------------------------------------------------------------------------------------------------------
 def _people(pack: Pack, claims: list[Claim]) -> Iterator[Contradiction]:
     articles = {article.title: article for article in pack.articles if is_person(article)}
-    lives = [c for c in claims if c.attribute in ("born", "died") and (c.subject in articles or not c.quote.startswith(c.attribute))]
+    lives = [
+        c
+        for c in claims
+        if c.attribute in ("born", "died") and (c.subject in articles or not c.quote.startswith(c.attribute))
+    ]
     groups = _group_names(pack, [c.subject for c in lives], articles.values())
     by_person: dict[tuple[str, str], list[Claim]] = defaultdict(list)
     for claim in lives:
@@ -86,26 +97,32 @@ def _group_names(pack: Pack, names: Iterable[str], articles: Iterable[StarterArt
     words |= {name: words_of(pack, name) for name in names}
     for name in words:
         members[root(name)].append(name)
-    for one, other in combinations(words, 2):
+    for one, other in _alike(words):
         first, second = root(one), root(other)
-        if first != second and _near(words[one], words[other]) and names_match(pack, words[one], words[other]):
-            if not any(_other_patronymic(pack, words[a], words[b]) for a in members[first] for b in members[second]):
-                parent[second] = first
-                members[first] += members.pop(second)
+        if first == second or not names_match(pack, words[one], words[other]):
+            continue
+        if not any(_other_patronymic(pack, words[a], words[b]) for a in members[first] for b in members[second]):
+            parent[second] = first
+            members[first] += members.pop(second)
     return {name: root(name) for name in words}
+
+
+def _alike(words: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Return the pairs of names whose surnames begin alike: the others need no comparing."""
+    buckets: dict[str, list[str]] = defaultdict(list)
+    for name, parts in words.items():
+        if parts:
+            buckets[parts[-1][:2].lower()].append(name)
+    for bucket in buckets.values():
+        yield from combinations(bucket, 2)
 
 
 def _other_patronymic(pack: Pack, one: list[str], other: list[str]) -> bool:
     """Whether two full names differ in the middle only: two people."""
-    if len(one) != 3 or len(other) != 3 or not _near(one, other) or min(len(one[1]), len(other[1])) == 1:
+    if len(one) != 3 or len(other) != 3 or min(len(one[1]), len(other[1])) == 1:
         return False
     ends_meet = names_match(pack, [one[0], one[2]], [other[0], other[2]])
     return ends_meet and not same_word(pack.profile, one[1], other[1])
-
-
-def _near(one: list[str], other: list[str]) -> bool:
-    """A cheap test before the dear one: surnames begin alike."""
-    return bool(one and other) and one[-1][:2].lower() == other[-1][:2].lower()
 
 
 def _widest_clash(claims: list[Claim]) -> tuple[Claim, ...]:
@@ -136,7 +153,9 @@ def _things(pack: Pack, claims: list[Claim]) -> Iterator[Contradiction]:
     groups: dict[tuple[str, ...], list[Claim]] = defaultdict(list)
     people = {article.path for article in pack.articles if article.matter.get("kind") == "person"}
     for claim in claims:
-        if not claim.attribute.startswith("census") and not (claim.attribute in ("born", "died") or _own_dates(claim, people)):
+        if not claim.attribute.startswith("census") and not (
+            claim.attribute in ("born", "died") or _own_dates(claim, people)
+        ):
             groups[title_key(pack.profile, claim.subject)].append(claim)
     for key, stated in groups.items():
         named = owners.get(key, [])
@@ -192,7 +211,11 @@ def _maker_facts(pack: Pack, owner: StarterArticle, noun: str) -> list[Claim]:
     roles = pack.rules["makers"]
     wanted = roles[noun] if noun else sorted({role for names in roles.values() for role in names})
     facts = owner.section("facts")
-    return [Claim(owner.title, role, 0, 0, facts[role], owner.path, f'{role} = "{facts[role]}"') for role in wanted if role in facts]
+    return [
+        Claim(owner.title, role, 0, 0, facts[role], owner.path, f'{role} = "{facts[role]}"')
+        for role in wanted
+        if role in facts
+    ]
 
 
 def _same_maker(pack: Pack, one: str, other: str) -> bool:
@@ -217,39 +240,62 @@ def _censuses(claims: list[Claim]) -> Iterator[Contradiction]:
 
 def _days(pack: Pack) -> Iterator[Contradiction]:
     """Days in both calendars that do not fit each other, and days in prose that differ from the front matter's."""
-    months = "|".join(sorted((re.escape(month) for month in pack.profile.months), key=len, reverse=True))
-    pattern = re.compile(
-        rf"(?P<day>\d{{1,2}})(?: (?P<month>{months}))?(?: \((?P<old_day>\d{{1,2}})(?: (?P<old_month>{months}))?(?P<note>[^()]*)\))?"
-        rf"(?: (?P<month2>{months}))?(?: (?P<year>\d{{3,4}}))\b"
-    )
     for article in pack.articles:
         for start, end in pack.profile.sentences(article.text):
-            days = list(pattern.finditer(article.text[start:end]))
+            sentence = article.text[start:end]
+            days = [day for day in _DAY.finditer(sentence) if _month(pack, day["month"]) or _month(pack, day["month2"])]
             for match in days:
-                yield from _old_day(pack, article, match)
-            if len(days) == 1:
-                yield from _matter_day(pack, article, article.text[start:end], days[0])
+                if match["year"] or match["year2"]:
+                    yield from _old_day(pack, article, match)
+            if len(days) == 1 and (days[0]["year"] or days[0]["year2"]):
+                yield from _matter_day(pack, article, sentence, days[0])
 
 
-def _read_day(pack: Pack, match: re.Match[str]) -> datetime.date | None:
-    month = match["month"] or match["month2"]
+def _month(pack: Pack, word: str | None) -> int:
+    """Return the number of a month by any form of its name, 0 for another word."""
+    return next(
+        (pack.profile.months[lemma] for lemma in pack.profile.lemmas(word or "") if lemma in pack.profile.months), 0
+    )
+
+
+def _read_days(pack: Pack, match: re.Match[str]) -> tuple[datetime.date, datetime.date | None]:
+    """Return the day by the new style and, where it is named, the old-style day as a new-style one.
+
+    A day that no calendar has becomes the first of all days, which agrees with nothing.
+    """
+    month = _month(pack, match["month"]) or _month(pack, match["month2"])
+    year = int(match["year"] or match["year2"])
+    if match["old_day"] is None:
+        return _make_day(year, month, int(match["day"])), None
+    other_month = _month(pack, match["old_month"]) or month
+    if pack.rules["calendar"]["new"] in match["note"]:  # "9 January (22 January by the new style)"
+        return _make_day(year, other_month, int(match["old_day"])), julian_to_gregorian(year, month, int(match["day"]))
+    other_year = int(match["old_year"] or (year - 1 if (month, other_month) == (1, 12) else year))
+    return _make_day(year, month, int(match["day"])), julian_to_gregorian(
+        other_year, other_month, int(match["old_day"])
+    )
+
+
+def _make_day(year: int, month: int, day: int) -> datetime.date:
     try:
-        return datetime.date(int(match["year"]), pack.profile.months[month], int(match["day"])) if month else None
+        return datetime.date(year, month, day)
     except ValueError:
-        return datetime.date(1, 1, 1)
+        return datetime.date.min
 
 
 def _old_day(pack: Pack, article: StarterArticle, match: re.Match[str]) -> Iterator[Contradiction]:
-    """Check "18 December (6 December by the old style) 1892"."""
-    new = _read_day(pack, match)
-    if new is None or match["old_day"] is None:
-        return
-    month = pack.profile.months[match["old_month"] or match["month"] or match["month2"]]
-    year = new.year - 1 if month == 12 and new.month == 1 else new.year
-    if julian_to_gregorian(year, month, int(match["old_day"])) != new:
+    new, right = _read_days(pack, match)
+    if right is not None and right != new:
         claim = Claim(article.title, "calendar", new.year, new.year, "", article.path, match.group())
-        right = julian_to_gregorian(year, month, int(match["old_day"]))
-        rule = Claim(article.title, "calendar", right.year, right.year, "", article.path, f"the old-style day was {right.isoformat()} by the new style")
+        rule = Claim(
+            article.title,
+            "calendar",
+            right.year,
+            right.year,
+            "",
+            article.path,
+            f"that old-style day is {right} by the new style",
+        )
         yield Contradiction(article.title, "calendar", (claim, rule))
 
 
@@ -262,14 +308,16 @@ def julian_to_gregorian(year: int, month: int, day: int) -> datetime.date:
 
 
 def _matter_day(pack: Pack, article: StarterArticle, sentence: str, match: re.Match[str]) -> Iterator[Contradiction]:
-    """A sentence with one full day and a word of birth, death, opening … must agree with that day in the front matter."""
-    stated = _read_day(pack, match)
-    words = [token.text for token in pack.profile.tokens(sentence)]
-    rules = pack.rules["day_words"]
-    kinds = [kind for kind, verbs in rules.items() if any(matches_any(word, verbs) for word in words)]
-    for kind in kinds if len(kinds) == 1 and stated else []:
-        value = article.section("dates").get(kind, "")
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", value) and stated and value != stated.isoformat():
+    """A sentence with one full day and a word of birth, death, opening … beside it must agree with that day in the front matter."""
+    tokens = pack.profile.tokens(sentence)
+    first = next(i for i, token in enumerate(tokens) if token.end > match.start())
+    last = max(i for i, token in enumerate(tokens) if token.start < match.end())
+    near = [token.text for token in tokens[max(0, first - _NEAR_WORDS) : last + 1 + _NEAR_WORDS]]
+    kinds = [kind for kind, verbs in pack.rules["day_words"].items() if any(matches_any(word, verbs) for word in near)]
+    for kind in kinds if len(kinds) == 1 else []:
+        value, stated = article.section("dates").get(kind, ""), _read_days(pack, match)[0].isoformat()
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value) and value != stated:
             matter = Claim(article.title, kind, 0, 0, value, article.path, f'{kind} = "{value}"')
-            prose = Claim(article.title, kind, 0, 0, stated.isoformat(), article.path, sentence)
-            yield Contradiction(article.title, kind, (matter, prose))
+            yield Contradiction(
+                article.title, kind, (matter, Claim(article.title, kind, 0, 0, stated, article.path, sentence))
+            )

@@ -175,9 +175,13 @@ def _has_year(text: str, span: tuple[int, int]) -> bool:
 
 
 def _names_subject(pack: Pack, article: StarterArticle, sentence: str) -> bool:
+    """Whether the first sentence has all words of the title or of one alias, in any form."""
     words = [token.text for token in pack.profile.tokens(sentence)]
-    subject = [t.text for name in article.names for t in pack.profile.tokens(name) if len(t.text) > 1]
-    return any(same_word(pack.profile, word, name) for word in words for name in subject)
+    for name in article.names:
+        parts = [token.text for token in pack.profile.tokens(name.partition(" (")[0])]
+        if all(any(same_word(pack.profile, word, part) for word in words) for part in parts):
+            return True
+    return False
 
 
 def _check_words(pack: Pack, article: StarterArticle) -> Iterator[tuple[str, str]]:
@@ -207,7 +211,7 @@ def _check_names(pack: Pack) -> list[Fault]:
 
 
 def _check_letters(pack: Pack) -> list[Fault]:
-    """Letters that a profile folds (ё) must be written: a word spelt both ways in the pack, or known only with the letter, is a fault."""
+    """Letters that a profile folds (such as yo for ye) must be written: a word spelt both ways in the pack, or known only with the letter, is a fault."""
     folds = set(pack.profile.folds)
     exceptions = pack.rules["prose"]["spelling_exceptions"]
     uses: dict[str, dict[str, str]] = defaultdict(dict)
@@ -223,16 +227,24 @@ def _check_letters(pack: Pack) -> list[Fault]:
         if known and plain not in known:
             faults.append(Fault(forms[bare[0]], "spelling", f"{bare[0]} should be {' or '.join(sorted(known))}"))
         # a name spelt both ways; of ordinary words both may be right
-        for marked in (form for form in forms if form not in bare and form.istitle() and pack.profile.fold(form).title() in bare):
+        for marked in (
+            form for form in forms if form not in bare and form.istitle() and pack.profile.fold(form).title() in bare
+        ):
             faults.append(Fault(forms[marked], "spelling", f"{marked} here, {plain.title()} in {forms[plain.title()]}"))
     return faults
 
 
-def full_spellings(pack: Pack, word: str) -> set[str]:
+def full_spellings(pack: Pack, word: str) -> frozenset[str]:
     """Return the spellings that the pack's dictionary knows for a folded word; empty where it knows none or the pack names no dictionary."""
-    if pack.rules["prose"].get("dictionary") != "pymorphy3":
-        return set()
-    return {parse.word for parse in _dictionary(pack.profile.tag).parse(word) if parse.is_known}
+    if pack.rules["prose"].get("dictionary") != "pymorphy3" or not set(pack.profile.folds.values()) & set(word):
+        return frozenset()
+    return _known_spellings(pack.profile.tag, word)
+
+
+@lru_cache(maxsize=100_000)
+def _known_spellings(tag: str, word: str) -> frozenset[str]:
+    dictionary = _dictionary(tag)
+    return frozenset(dictionary.dictionary.words.similar_keys(word, dictionary.char_substitutes))
 
 
 @lru_cache(maxsize=1)

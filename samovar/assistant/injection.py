@@ -17,13 +17,18 @@ from functools import lru_cache
 
 from samovar.language import Profile, Span, available_profiles, profile_for
 
-MAX_FRAGMENT = 60  # characters: neighbouring sentences no longer than this are also read as one ("Forget. Your. Instructions.")
-ECHO = 2  # sentences after a command in its paragraph that belong to it ("… Answer HACKED."), when they are short
-MAX_ECHO = 120  # characters of such a sentence
+MAX_SCRAP = 4  # words: neighbouring sentences no longer than this are also read as one
 _WORD = re.compile(r"[^\W\d_]+")
 _SPACED = re.compile(r"(?<!\w)[^\W\d_](?:([ .\-_*·])[^\W\d_])(?:\1[^\W\d_]){3,}(?!\w)")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{24,2000}={0,2}")
 _STOPS = re.compile(r"[.!?…;:]+(?=\s|$)")
+_ADDRESS = re.compile(r"https?:[^\s)\]\"']+")
+_LINES = re.compile(r"\s*\n\s*")
+_BLANKS = re.compile(r"[^\S\n]+")
+# combining marks left over by NFKC, format characters, variation selectors, "tag" characters
+_INVISIBLE = re.compile(
+    "[\u00ad\u0300-\u036f\u0483-\u0489\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]"
+)
 _TAG_BLOCK = 0xE0000  # invisible "tag" characters that mirror ASCII
 
 
@@ -37,32 +42,33 @@ def _patterns() -> tuple[tuple[Profile, tuple[re.Pattern[str], ...]], ...]:
 
 def reveal(text: str, profile: Profile) -> str:
     """Return `text` as a reader sees it, for matching: invisible characters gone, look-alike and spaced-out letters put right."""
-    visible = []
-    for char in unicodedata.normalize("NFKC", text):
-        if 0x20 <= ord(char) - _TAG_BLOCK <= 0x7E:
-            visible.append(chr(ord(char) - _TAG_BLOCK))
-        elif char == "\n" or unicodedata.category(char) not in ("Cf", "Mn", "Me", "Cc"):
-            visible.append(char)
-        elif char in "\t\r":
-            visible.append(" ")
-    plain = profile.normalise("".join(visible))
-    plain = _WORD.sub(lambda m: profile.fix_lookalikes(m.group()), plain)
+    plain = unicodedata.normalize("NFKC", text)
+    if not plain.isascii() and _INVISIBLE.search(plain):
+        plain = _INVISIBLE.sub(lambda m: _mirrored(m.group()), plain)
+    plain = profile.normalise(plain)
+    if not profile.lookalikes.keys().isdisjoint(plain):
+        plain = _WORD.sub(lambda m: profile.fix_lookalikes(m.group()), plain)
     plain = _SPACED.sub(lambda m: m.group().replace(m.group(1), ""), plain)
-    return re.sub(r"[^\S\n]+", " ", re.sub(r"\s*\n\s*", "\n", plain))
+    return _BLANKS.sub(" ", _LINES.sub("\n", plain))
+
+
+def _mirrored(char: str) -> str:
+    """The ASCII character that an invisible "tag" character stands for; nothing for other invisible ones."""
+    code = ord(char) - _TAG_BLOCK
+    return chr(code) if 0x20 <= code <= 0x7E else ""
 
 
 def is_command(text: str, profile: Profile) -> bool:
     """Whether a stretch of text holds a command to the reader. `profile` is the text's own; those of all languages are tried."""
     del profile
-    readings = [text, *_decoded(text)]
-    return any(_matches(reading) for reading in readings)
+    return any(_matches(reading) for reading in (text, *_decoded(text)))
 
 
 @lru_cache(maxsize=4096)
 def _matches(text: str) -> bool:
     for profile, patterns in _patterns():
         plain = reveal(text, profile)
-        readings = {plain, plain.replace("\n", " ")}
+        readings = {plain, plain.replace("\n", " "), _ADDRESS.sub("https:", plain)}
         if any(p.search(reading) for reading in readings for p in patterns):
             return True
     return False
@@ -83,37 +89,25 @@ def _decoded(text: str) -> list[str]:
 
 
 def find_commands(text: str, profile: Profile) -> list[Span]:
-    """Return the spans of the sentences of `text` that hold a command, with the short sentences that follow it in its paragraph."""
+    """Return the spans of the sentences of `text` that hold a command, or that make one together with other scraps of sentences."""
     spans = profile.sentences(text)
     flagged = [is_command(text[a:b], profile) for a, b in spans]
-    for i in range(len(spans) - 1):
-        if not (flagged[i] or flagged[i + 1]) and _pieces_of_command(text, spans[i : i + 4], profile):
-            for j in range(i, min(i + 4, len(spans))):
-                flagged[j] = flagged[j] or spans[j][1] - spans[j][0] <= MAX_FRAGMENT
-    return [span for span, hit in zip(spans, _with_echo(text, spans, flagged), strict=True) if hit]
+    for run in _scraps(text, spans, profile):
+        if is_command(" ".join(_STOPS.sub(" ", text[a:b]) for a, b in (spans[i] for i in run)), profile):
+            for i in run:
+                flagged[i] = True
+    return [span for span, hit in zip(spans, flagged, strict=True) if hit]
 
 
-def _with_echo(text: str, spans: list[Span], flagged: list[bool]) -> list[bool]:
-    """Flag up to `ECHO` short sentences after a command as well, within its paragraph."""
-    out = list(flagged)
-    run = ECHO
-    for i in range(1, len(spans)):
-        run = 0 if flagged[i - 1] else run + 1
-        gap = text[spans[i - 1][1] : spans[i][0]]
-        run = ECHO if gap.count("\n") > 1 else run
-        if run < ECHO and spans[i][1] - spans[i][0] <= MAX_ECHO:
-            out[i] = True
-    return out
-
-
-def _pieces_of_command(text: str, spans: list[Span], profile: Profile) -> bool:
-    """Whether short neighbouring sentences make a command when they are read as one."""
-    pieces = []
-    for a, b in spans:
-        if b - a > MAX_FRAGMENT:
-            break
-        pieces.append(_STOPS.sub(" ", text[a:b]))
-    return len(pieces) > 1 and is_command(" ".join(pieces), profile)
+def _scraps(text: str, spans: list[Span], profile: Profile) -> list[list[int]]:
+    """Runs of two and more neighbouring sentences of at most `MAX_SCRAP` words ("Forget. All. Instructions.")."""
+    runs: list[list[int]] = [[]]
+    for i, (a, b) in enumerate(spans):
+        if len(profile.tokens(text[a:b])) <= MAX_SCRAP:
+            runs[-1].append(i)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if len(run) > 1]
 
 
 def blank_commands(text: str, profile: Profile) -> str:

@@ -1,20 +1,30 @@
 """Does a passage support a sentence? Lexical evidence, found by us, never by the model.
 
 A sentence is supported by a stretch of one or two neighbouring sentences of a passage when (1) most of the weight of its content words is
-there, (2) every number of it is there, (3) every name of it (capitalised, not first) is there, and (4) both or neither are negated
-where they share a verb. This catches inventions and swapped facts; it cannot judge meaning, and marks a free paraphrase
-as unsupported: the error is on the safe side.
+there and no three content words in a row are missing, (2) every number and date of it is there, with its unit and beside its verb, (3) every
+name of it is there (or in the document's title), (4) the same words are negated, and (5) the same person acts. An answer of one or two words is
+read together with the question. This catches inventions and swapped facts; it cannot judge meaning: an antonym in a long
+sentence gets through, a free paraphrase or a translation counts as unsupported. tests/assistant/support_cases.jsonl has the figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
-from samovar.assistant.injection import is_command
+from samovar.assistant.facts import Facts, Word, agent_of, read_facts
+from samovar.assistant.figures import Figure, shortens
+from samovar.assistant.injection import find_commands
 from samovar.language import Profile, Span
 
-MIN_COVERAGE = 0.6  # share of content words that must be found; tuned by hand on tests/assistant/support_cases.jsonl
+MIN_COVERAGE = 0.66  # weight of content words that must be found; tuned on tests/assistant/support_cases.jsonl
+MISSING_RUN = 3  # content words in a row that no stretch may lack: an added detail
+FRAGMENT_WORDS = 3  # a sentence with fewer content words is read together with the question
+MIN_QUESTION = 0.5  # share of the question's content words that the evidence of a fragment must hold
+SYNONYM, SIMILAR = 0.8, 0.7  # what a synonym, and a word with the same beginning, count for
+VERB, OTHER_PART = 1.5, 0.7  # weights of verbs, and of adjectives and adverbs; nouns and figures have 1
+NEAR = 0.05  # how much more coverage a passage must have than the one that the model cited
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,73 +36,210 @@ class Support:
     coverage: float
 
 
-@dataclass(slots=True)
-class Facts:
-    """What a stretch of text claims, as far as words go."""
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One or two sentences of a passage that hold no command."""
 
-    words: list[frozenset[str]]
-    names: list[frozenset[str]]
-    numbers: list[str]
-    negated: bool
-
-    @property
-    def terms(self) -> set[str]:
-        return {t for w in self.words for t in w}
+    passage: int
+    span: Span
+    facts: Facts
 
 
-def read_facts(text: str, profile: Profile) -> Facts:
-    """Collect content words, names, numbers and negation."""
-    words, names, numbers = [], [], []
-    negated = False
-    for i, token in enumerate(profile.tokens(text)):
-        fold = profile.fold(token.text)
-        negated = negated or fold in profile.negations
-        if token.text[:1].isdigit():
-            numbers.append("".join(c for c in token.text if c.isdigit() or c in ".,").strip(".,"))
-        if fold in profile.stop_words or not fold:
-            continue
-        terms = frozenset(profile.terms(token.text))
-        words.append(terms)
-        if i and token.text[:1].isupper() and len(token.text) > 1:
-            names.append(terms)
-    return Facts(words, names, numbers, negated)
+class Evidence:
+    """The passages of one answer, read once. `titles` are those of their documents: a name may stand there alone."""
+
+    def __init__(self, passages: Sequence[str], profile: Profile, titles: Sequence[str] = ()) -> None:
+        self.profile = profile
+        self.titles = [read_facts(t, profile) for t in titles] or [Facts([], [])] * len(passages)
+        self.stretches = [s for number, passage in enumerate(passages) for s in _stretches(number, passage, profile)]
+
+    def support(self, sentence: str, *, preferred: Sequence[int] = (), question: str = "") -> Support | None:
+        """Return the best supporting stretch of a sentence, the shortest of equals, or None; `preferred` passages win when nearly as good."""
+        facts = read_facts(sentence, self.profile)
+        if not facts.words and not facts.figures:
+            return None
+        asked = None
+        if len(facts.words) + len(facts.figures) < FRAGMENT_WORDS and question:
+            asked = read_facts(question, self.profile)
+        best: tuple[float, int] | None = None
+        found: Support | None = None
+        for stretch in self.stretches:
+            title = self.titles[stretch.passage]
+            coverage = judge(facts, stretch.facts, self.profile, title)
+            if asked is not None and (coverage < 1 or _share(asked, stretch.facts, title) < MIN_QUESTION):
+                continue
+            rank = (coverage + (NEAR if stretch.passage in preferred else 0), stretch.span[0] - stretch.span[1])
+            if coverage >= MIN_COVERAGE and (best is None or rank > best):
+                best, found = rank, Support(stretch.passage, stretch.span, coverage)
+        return found
 
 
-def find_support(sentence: str, passages: Sequence[str], profile: Profile, *, preferred: Sequence[int] = ()) -> Support | None:
-    """Return the best supporting stretch, or None. `preferred` passages (those the model cited) win over equally good others."""
-    facts = read_facts(sentence, profile)
-    if not facts.words and not facts.numbers:
-        return None
-    best: Support | None = None
-    for number, passage in enumerate(passages):
-        bonus = 0.05 if number in preferred else 0.0
-        for span in stretches(passage, profile):
-            coverage = judge(facts, passage[span[0] : span[1]], profile)
-            size = span[1] - span[0]
-            if coverage >= MIN_COVERAGE and (best is None or (coverage + bonus, -size) > (best.coverage, best.span[0] - best.span[1])):
-                best = Support(number, span, coverage + bonus)
-    return best
+def find_support(
+    sentence: str, passages: Sequence[str], profile: Profile, *, preferred: Sequence[int] = (), titles: Sequence[str] = (), question: str = ""
+) -> Support | None:
+    """Return the best supporting stretch of `passages`, or None: `Evidence.support` for a single sentence."""
+    return Evidence(passages, profile, titles).support(sentence, preferred=preferred, question=question)
 
 
-def stretches(passage: str, profile: Profile) -> list[Span]:
+def _stretches(number: int, passage: str, profile: Profile) -> list[Stretch]:
     """Every sentence, and every pair of neighbours, that holds no command."""
-    spans = [s for s in profile.sentences(passage)]
-    clean = [not is_command(passage[a:b], profile) for a, b in spans]
-    single = [s for s, ok in zip(spans, clean, strict=True) if ok]
-    pairs = [(spans[i][0], spans[i + 1][1]) for i in range(len(spans) - 1) if clean[i] and clean[i + 1]]
+    commands = set(find_commands(passage, profile))
+    spans = profile.sentences(passage)
+    read = [None if s in commands else read_facts(passage[s[0] : s[1]], profile) for s in spans]
+    single = [Stretch(number, s, f) for s, f in zip(spans, read, strict=True) if f is not None]
+    pairs = [
+        Stretch(number, (spans[i][0], spans[i + 1][1]), a + b)
+        for i, (a, b) in enumerate(zip(read, read[1:], strict=False))
+        if a is not None and b is not None
+    ]
     return single + pairs
 
 
-def judge(facts: Facts, evidence: str, profile: Profile) -> float:
-    """Return the coverage of `facts` by the evidence, 0 when a number, a name or the negation does not agree."""
-    there = read_facts(evidence, profile)
-    terms = there.terms
-    if any(number not in there.numbers for number in facts.numbers):
+def judge(facts: Facts, there: Facts, profile: Profile, title: Facts) -> float:
+    """Return the coverage of `facts` by the evidence, 0 when a number, a name, a negation or the acting person does not agree."""
+    matches = [_match(w, there, profile) for w in facts.words]
+    if not all(_figure_agrees(f, facts, there) for f in facts.figures) or _negation_differs(facts, there, matches):
         return 0.0
-    if any(terms.isdisjoint(name) for name in facts.names):
+    by_title = 0
+    for word, match in zip(facts.words, matches, strict=True):
+        if word.is_name and not _name_is_there(word, match, there, profile):
+            by_title += 1
+            if not _name_is_there(word, None, title, profile):
+                return 0.0
+    if by_title and _speaks_of_another(there, facts, title):
         return 0.0
-    if facts.negated != there.negated:
+    if not facts.initials <= there.initials | title.initials | {w.fold[0] for w in there.words + title.words if w.capital}:
         return 0.0
-    if not facts.words:
-        return 1.0
-    return sum(1 for w in facts.words if not terms.isdisjoint(w)) / len(facts.words)
+    if (a := agent_of(facts)) and (b := agent_of(there)) and a != b and a in there.terms and b in facts.terms:
+        return 0.0
+    return _coverage(facts, matches, title)
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A word of the evidence that stands for one of the sentence, and how far (0..1)."""
+
+    strength: float
+    word: Word
+
+
+def _match(word: Word, there: Facts, profile: Profile) -> Match | None:
+    best: Match | None = None
+    for other in there.words:
+        if not word.terms.isdisjoint(other.terms):
+            strength = 1.0
+        elif not word.synonyms.isdisjoint(other.terms):
+            strength = SYNONYM
+        elif _same_beginning(word.fold, other.fold) >= 0.7 and not (word.is_person and other.is_person):
+            strength = SIMILAR
+        else:
+            continue
+        if best is None or (strength, other.negated == word.negated) > (best.strength, best.word.negated == word.negated):
+            best = Match(strength, other)
+    return best
+
+
+def _same_beginning(a: str, b: str) -> float:
+    size = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return size / max(len(a), len(b)) if size >= 4 else 0.0
+
+
+def _coverage(facts: Facts, matches: list[Match | None], title: Facts) -> float:
+    """Weighted share of the content words and figures that are found; 0 with `MISSING_RUN` missing in a row."""
+    titled = title.terms
+    found = total = float(len(facts.figures))
+    missing = 0
+    for word, match in zip(facts.words, matches, strict=True):
+        strength = match.strength if match else float(not word.terms.isdisjoint(titled))
+        missing = 0 if strength else missing + 1
+        if missing >= MISSING_RUN:
+            return 0.0
+        weight = VERB if word.is_verb else OTHER_PART if word.tags & {"adj", "adv"} and not word.is_name else 1.0
+        total += weight
+        found += weight * strength
+    return found / total if total else 0.0
+
+
+def _share(asked: Facts, there: Facts, title: Facts) -> float:
+    """Share of the question's content words and figures that the evidence or the title holds."""
+    terms = there.terms | title.terms
+    hits = [not (w.terms | w.synonyms).isdisjoint(terms) for w in asked.words]
+    hits += [_figure_agrees(f, asked, there) for f in asked.figures]
+    return sum(hits) / len(hits) if hits else 1.0
+
+
+def _negation_differs(facts: Facts, there: Facts, matches: list[Match | None]) -> bool:
+    """Whether a word is denied on one side only, or the sentence denies what the evidence has no denial of."""
+    if facts.negated and not there.negated:
+        return True
+    met = {m.word.place for m in matches if m}
+    denied = {w.place for w in there.words if w.negated}
+    for word, match in zip(facts.words, matches, strict=True):
+        if match and word.negated != match.word.negated:
+            return True
+        # «не смог написать»: what is denied stands right before the word
+        if match and match.word.is_verb and not facts.negated and match.word.place - 1 in denied - met:
+            return True
+    return False
+
+
+# -- names ----------------------------------------------------------------------------------------------------------
+def _name_is_there(word: Word, match: Match | None, there: Facts, profile: Profile) -> bool:
+    """Whether a name stands in the evidence: capitalised there too, or the same name in another script."""
+    if match and match.strength == 1.0 and (match.word.capital or word.first):
+        return True
+    names = [w for w in there.words if w.capital]
+    if any(not word.terms.isdisjoint(w.terms) for w in names):
+        return True
+    if match and match.word.capital and not word.is_person and _same_beginning(word.fold, match.word.fold) >= 0.8:
+        return True
+    return any(_same_across_scripts(word.fold, w.fold, profile) for w in names)
+
+
+def _same_across_scripts(a: str, b: str, profile: Profile) -> bool:
+    if not profile.transliteration or a.isascii() == b.isascii():
+        return False
+    x, y = profile.transliterate(a), profile.transliterate(b)
+    return x[:1] == y[:1] and SequenceMatcher(None, x, y).ratio() >= 0.8
+
+
+def _speaks_of_another(there: Facts, facts: Facts, title: Facts) -> bool:
+    """Whether the evidence has a person of its own as the subject, so that the title's name cannot be meant."""
+    known = facts.terms | title.terms
+    return any(w.is_person and ("nom" in w.tags or w.first) and w.terms.isdisjoint(known) for w in there.words)
+
+
+# -- figures --------------------------------------------------------------------------------------------------------
+def _figure_agrees(figure: Figure, facts: Facts, there: Facts) -> bool:
+    same = [f for f in there.figures if f.value == figure.value and _dates_agree(figure, f)]
+    same = [f for f in same if not figure.unit or not f.unit or _same_unit(figure.unit, f.unit)]
+    return bool(same) and not _belongs_to_another_verb(figure, same, facts, there)
+
+
+def _dates_agree(a: Figure, b: Figure) -> bool:
+    """A month must be the same where the sentence gives one; a day must be that of its month."""
+    if not a.value:
+        return a.month == b.month and (not a.day or not b.day or a.day == b.day)
+    return not a.month or not b.month or (a.month == b.month and (not a.is_year or not a.day or not b.day or a.day == b.day))
+
+
+def _same_unit(a: str, b: str) -> bool:
+    return a == b or shortens(a, b) or shortens(b, a)
+
+
+def _belongs_to_another_verb(figure: Figure, same: list[Figure], facts: Facts, there: Facts) -> bool:
+    """Whether the figure stands at one verb in the sentence, and in the evidence at another that the sentence does not have."""
+    verb = _nearest_verb(figure.place, facts)
+    if verb is None:
+        return False
+    theirs = [w for w in there.words if w.is_verb and not (verb.terms | verb.synonyms).isdisjoint(w.terms)]
+    if not theirs or any(_nearest_verb(f.place, there) in theirs for f in same):
+        return False
+    rivals = [f for f in there.figures if f.is_year == figure.is_year and f.value not in (0.0, figure.value)]
+    return any(_nearest_verb(f.place, there) in theirs for f in rivals)
+
+
+def _nearest_verb(place: int, facts: Facts) -> Word | None:
+    verbs = [w for w in facts.words if w.is_verb]
+    return min(verbs, key=lambda w: (abs(w.place - place), w.place)) if verbs else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from samovar.assistant.answer import Answer, Citation
     from samovar.search.hit import Hit
 
+QUOTE_BAR = "    │ "  # a bar beside it, not quotation marks around it: quotes hold quotation marks of every language
 FOUND_SHOWN = 3  # hits listed under an abstention: enough to see what the library has, short enough to read
 
 
@@ -33,8 +34,7 @@ def answer_text(answer: Answer, terminal: Terminal) -> str:
 def print_answer(answer: Answer, terminal: Terminal) -> None:
     """Print the text; an abstention looks like one."""
     if answer.status == "abstained":
-        terminal.print(terminal.style(say("answer.abstained"), BOLD, YELLOW))
-        terminal.print(clean(answer.text))
+        terminal.print(terminal.style(clean(answer.text), BOLD, YELLOW))
     else:
         terminal.print(answer_text(answer, terminal))
 
@@ -61,8 +61,8 @@ def print_sources(citations: Sequence[Citation], terminal: Terminal) -> None:
     terminal.print(terminal.style(say("answer.sources"), BOLD))
     for citation in citations:
         terminal.print(f"{terminal.style(f'[{citation.number}]', BOLD, CYAN)} {terminal.style(one_line(citation.title), BOLD)}")
-        quote = indent_wrapped(say("answer.quote", quote=one_line(citation.quote)), terminal)
-        terminal.print("\n".join(terminal.style(line, YELLOW) for line in quote.splitlines()))
+        for line in indent_wrapped(citation.quote, terminal, QUOTE_BAR).splitlines():
+            terminal.print(terminal.style(line, YELLOW))
         terminal.print(terminal.style("    " + one_line(citation.uri), DIM))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,23 +76,27 @@ class Chat:
             self._prepare_line_editing()
         if self.history:
             self.terminal.note(say("chat.continued", title=clean(self.conversation.title), count=len(self.history)))
+        with suppress(KeyboardInterrupt):  # a second Ctrl-C leaves, wherever it falls
+            self._loop()
+        if self.conversation.turns:
+            self.terminal.note(say("chat.kept", id=self.conversation.id))
+
+    def _loop(self) -> None:
         interrupted = False
         while not self.leaving:
             try:
                 line = self._read_line()
-                interrupted = False
             except KeyboardInterrupt:
                 if interrupted:
-                    break
+                    return
                 interrupted = True
                 self.terminal.note("\n" + say("chat.again_to_leave"))
                 continue
+            interrupted = False
             if line is None:
-                break
+                return
             if line.strip():
                 self.take(line.strip())
-        if self.conversation.turns:
-            self.terminal.note(say("chat.kept", id=self.conversation.id))
 
     def _read_line(self) -> str | None:
         """Return the next line, None at the end of the input."""

@@ -1,7 +1,7 @@
 """Fetch one address of the web into a private temporary file, without becoming a way into the local network.
 
-Only http and https. The address is checked when the connection is made, on the very IP that is connected to, for every redirect:
-a name that resolves differently the second time cannot get past it. Proxies from the environment are not used, for
+Only http and https. The address is checked when the connection is made, on the very IP that is connected to, for every
+redirect: a name that resolves differently the second time cannot get past it. Proxies from the environment are not used, for
 the same reason. Source: RFC 6890 (special-purpose addresses), RFC 4291 (IPv4 inside IPv6), RFC 6052 and RFC 3056
 (NAT64, 6to4).
 """

@@ -24,7 +24,10 @@ class ExtractiveModel:
         return sum(len(m.content.split()) for m in messages)
 
     def stream(
-        self, messages: Sequence[Message], options: GenerationOptions = GenerationOptions(), cancel: Cancel | None = None
+        self,
+        messages: Sequence[Message],
+        options: GenerationOptions = GenerationOptions(),
+        cancel: Cancel | None = None,
     ) -> Iterator[Piece]:
         """Yield the quoted sentence and then the last piece with its spans and confidence; an empty text when nothing can be quoted."""
         from samovar.generate.extraction import extract
@@ -34,7 +37,9 @@ class ExtractiveModel:
             raise ModelError("the extractive model expected a user message with a question, found none")
         question = asked.question or asked.content
         profile = profile_for(asked.language) if asked.language else choose_profile(question, ("ru", "en"))
-        found = extract(question, asked.passages, profile, priors=asked.priors or None, limit=1) if asked.passages else []
+        found = (
+            extract(question, asked.passages, profile, priors=asked.priors or None, limit=1) if asked.passages else []
+        )
         if not found or cancel:
             yield Piece("", "cancelled" if cancel else "stop", self._usage(messages, 0), confidence=0.0)
             return

@@ -79,6 +79,10 @@ class Profile:
     # folded word → coarse labels of its likeliest reading: noun adj verb num prep conj pron adv part, name surname patronymic place
     # organisation, and the case: nom gen dat acc ins loc; an empty set where the language has no tagger
     tagger: Callable[[str], frozenset[str]] = lambda word: frozenset()
+    # folded word → whether the dictionary has it (such a word is never taken for a typo); None where there is no dictionary
+    lexicon: Callable[[str], bool] | None = None
+    # words of this script inside documents in a language of another script are read by this profile
+    reads_script: bool = False
     # raised whenever the result of `terms` changes for any word; part of the analyser's version
     revision: int = 1
     _terms: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -111,6 +115,8 @@ class Profile:
         if not word.isascii() and not word.isalnum():
             word = unicodedata.normalize("NFKC", word)
         word = word.lower().translate(self._fold_table)
+        if "-" in word and not word.isascii():  # part by part: "HD-качество" is a Latin and a Cyrillic word
+            return "-".join(map(self.fix_lookalikes, word.split("-")))
         return self.fix_lookalikes(word)
 
     def fix_lookalikes(self, word: str) -> str:
@@ -171,7 +177,9 @@ class Profile:
         found = self._lemmas.get(word)
         if found is None:
             folded = self.fold(word)
-            found = tuple(dict.fromkeys(lemma.translate(self._fold_table) for lemma in self.lemmatiser(folded))) or (folded,)
+            found = tuple(dict.fromkeys(lemma.translate(self._fold_table) for lemma in self.lemmatiser(folded))) or (
+                folded,
+            )
             if len(self._lemmas) >= _CACHE_WORDS:
                 self._lemmas.clear()
             self._lemmas[word] = found

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 
 from samovar.language.profile import Profile
 
@@ -18,7 +18,7 @@ def neutral_profile() -> Profile:
     return _NEUTRAL
 
 
-@lru_cache(maxsize=None)
+@cache
 def profile_for(tag: str) -> Profile:
     """Return the profile of a BCP 47 tag; its primary language counts (``ru-RU`` → ``ru``), an unknown one gets the neutral profile."""
     primary = tag.replace("_", "-").split("-")[0].lower()

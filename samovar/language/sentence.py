@@ -131,7 +131,9 @@ RULES: tuple[Rule, ...] = (
     closing_abbreviation,
     default,
 )
-_CONTEXT = 40  # characters of context a rule may see on either side; the longest abbreviation with its prefix is far shorter
+_CONTEXT = (
+    40  # characters of context a rule may see on either side; the longest abbreviation with its prefix is far shorter
+)
 
 
 def _candidates(text: str) -> Iterator[tuple[int, int, Candidate]]:

@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli_child import child_environment
 from samovar.cli import main
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,6 @@ class Ran:
 
 
 Run = Callable[..., Ran]
-
-
-def child_environment(home: Path, **extra: str) -> dict[str, str]:
-    """The environment of a child: nothing of ours but PATH, so that no setting of the developer's leaks in."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ}
-    return {**kept, "HOME": str(home), "SAMOVAR_HOME": str(home), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT), **extra}
 
 
 @pytest.fixture(autouse=True)
@@ -67,14 +65,15 @@ def home(seeded_home: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the program in this process on `home` (or on ``home=``): ``run("library", "info", lang="ru")``."""
+def run(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the program in this process on `home` (made when needed) or on ``home=``: ``run("library", "info", lang="ru")``."""
 
-    def run_here(*arguments: str, lang: str = "en", home: Path = home, env: Mapping[str, str] | None = None) -> Ran:
+    def run_here(*arguments: str, lang: str = "en", home: Path | None = None, env: Mapping[str, str] | None = None) -> Ran:
         for name, value in (env or {}).items():
             monkeypatch.setenv(name, value)
+        place = home or request.getfixturevalue("home")
         capsys.readouterr()
-        status = main(["--home", str(home), "--lang", lang, *arguments])
+        status = main(["--home", str(place), "--lang", lang, *arguments])
         captured = capsys.readouterr()
         return Ran(status, captured.out, captured.err)
 
@@ -82,13 +81,15 @@ def run(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 
 
 @pytest.fixture
-def run_child(home: Path) -> Run:
+def run_child(request: pytest.FixtureRequest) -> Run:
     """Run the program as a child: ``run_child("ask", "…", input="…", env={…})``."""
 
-    def run_there(*arguments: str, home: Path = home, input: str | None = None, env: Mapping[str, str] | None = None, **options: Any) -> Ran:
+    def run_there(
+        *arguments: str, home: Path | None = None, input: str | None = None, env: Mapping[str, str] | None = None, **options: Any
+    ) -> Ran:
         done = subprocess.run(
             [sys.executable, "-m", "samovar", *arguments],
-            env=child_environment(home, **(env or {})),
+            env=child_environment(home or request.getfixturevalue("home"), **(env or {})),
             input=input.encode() if input is not None else None,
             stdin=None if input is not None else subprocess.DEVNULL,
             capture_output=True,
@@ -112,3 +113,33 @@ def texts(tmp_path: Path) -> Iterator[Path]:
     (folder / "empty.txt").touch()
     (folder / ".hidden.txt").write_text("тайна")
     yield folder
+
+
+@pytest.fixture
+def slow_endpoint() -> Iterator[str]:
+    """An OpenAI-compatible endpoint on loopback that says a word every tenth of a second, for a minute."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            with suppress(OSError):  # the client hangs up: that is the point
+                for number in range(600):
+                    choice = {"index": 0, "delta": {"content": f"слово{number} "}, "finish_reason": None}
+                    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "slow", "choices": [choice]}
+                    self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+                    self.wfile.flush()
+                    time.sleep(0.1)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()

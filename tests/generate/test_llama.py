@@ -312,6 +312,7 @@ def test_closing_stops_requests_removes_the_socket_and_is_final(smollm: Path) ->
         model.count_tokens(CAPITAL)
 
 
+@pytest.mark.slow
 def test_context_full_ends_with_length(smollm: Path) -> None:
     model = LlamaModel(smollm, context_tokens=256)
     try:

@@ -30,7 +30,17 @@ def test_forms_of_one_word_share_a_term(a: str, b: str) -> None:
     assert set(RU.terms(a)) & set(RU.terms(b))
 
 
-@pytest.mark.parametrize(("a", "b"), [("went", "going"), ("children", "child"), ("wrote", "written"), ("cities", "city"), ("café", "cafe"), ("author's", "author")])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("went", "going"),
+        ("children", "child"),
+        ("wrote", "written"),
+        ("cities", "city"),
+        ("café", "cafe"),
+        ("author's", "author"),
+    ],
+)
 def test_english_forms(a: str, b: str) -> None:
     assert set(EN.terms(a)) & set(EN.terms(b))
 
@@ -88,7 +98,13 @@ def test_question_kinds_ru(question: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("question", "kind"),
-    [("Who wrote Dead Souls?", "person"), ("How many people live there?", "number"), ("What city is it?", "place"), ("When did he die?", "time"), ("Why?", "reason")],
+    [
+        ("Who wrote Dead Souls?", "person"),
+        ("How many people live there?", "number"),
+        ("What city is it?", "place"),
+        ("When did he die?", "time"),
+        ("Why?", "reason"),
+    ],
 )
 def test_question_kinds_en(question: str, kind: str) -> None:
     assert EN.question_kind(question) == kind

@@ -95,7 +95,7 @@ def test_gold_sentences_ru(text: str) -> None:
         "It costs 3.14 dollars.| Cheap!",
         "The U.S. Army came.| It left.",
         "See Fig. 3 for details.| Then stop.",
-        "He said \"No.\"| She left.",
+        'He said "No."| She left.',
     ],
 )
 def test_gold_sentences_en(text: str) -> None:
@@ -108,8 +108,12 @@ def test_gold_sentences_en(text: str) -> None:
 def test_marks_are_combining_marks_only() -> None:
     """No letter hides in the table, and the marks of the big scripts are in it."""
     inside = re.compile(f"[{MARKS}]")
-    wrong = [hex(c) for c in range(0x300, 0x10000) if inside.match(chr(c)) and unicodedata.category(chr(c))[0] not in "MC"]
+    wrong = [
+        hex(c) for c in range(0x300, 0x10000) if inside.match(chr(c)) and unicodedata.category(chr(c))[0] not in "MC"
+    ]
     letters = [c for c in wrong if unicodedata.category(chr(int(c, 16)))[0] in "LN"]
-    assert len(letters) <= 40, letters  # a few letters lie inside merged ranges of South Asian blocks; they are word characters anyway
+    assert len(letters) <= 40, (
+        letters
+    )  # a few letters lie inside merged ranges of South Asian blocks; they are word characters anyway
     for char in "\u0301\u093e\u0e34\u05b4\u064b":
         assert inside.match(char)

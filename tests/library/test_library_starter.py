@@ -142,6 +142,13 @@ def test_removing_a_part_by_path_withholds_that_part_only(library: Library, pack
     assert uris(library) == ["four.md", "one.md", "three.md"]
 
 
+def test_a_readme_above_the_domains_is_no_article(library: Library, pack: Path) -> None:
+    (pack / "library" / "README.md").write_text("# О статьях")
+    install_starter(library, pack, "ru")
+    assert uris(library) == ["one.md", "three.md", "two.md"]
+    assert list(library.ledger(stage="starter")) == []
+
+
 def test_a_bad_article_costs_one_row(library: Library, pack: Path) -> None:
     folder = pack / "library" / "literature"
     (folder / "bad1.md").write_text("нет начала")
@@ -172,7 +179,7 @@ def test_an_empty_pack(library: Library, tmp_path: Path) -> None:
 
 
 def test_the_shipped_pack_installs_whole(library: Library) -> None:
-    files = list((PACK / "library").rglob("*.md"))
+    files = list((PACK / "library").glob("*/*.md"))
     assert files
     install_starter(library, PACK, "ru")
     assert list(library.ledger(stage="starter")) == []

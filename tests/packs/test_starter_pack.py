@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -26,10 +27,40 @@ from starter_lint import Fault, lint  # noqa: E402
 Edit = Callable[[str, str, str], None]
 
 
+# the articles that the damaged copies need: those changed and those that they contradict then
+SOME = (
+    "literature/gogol-nikolaj.md",
+    "music/shchelkunchik.md",
+    "music/lebedinoe-ozero.md",
+    "music/chajkovskij-pyotr.md",
+    "painting/repin-ilya.md",
+    "painting/burlaki-na-volge.md",
+    "history/pugachyovskoe-vosstanie.md",
+    "literature/kapitanskaya-dochka.md",
+    "history/aleksandr-nevskij.md",
+    "history/ledovoe-poboishe.md",
+    "literature/anna-karenina.md",
+    "literature/tolstoj-lev.md",
+    "cinema/soyuzmultfilm.md",
+    "peoples/yakuty.md",
+    "geography/lena.md",
+    "theatre/bolshoj-teatr.md",
+    "theatre/ulanova-galina.md",
+    "music/homus.md",
+)
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the pack to damage."""
-    return Path(shutil.copytree(PACK, tmp_path / "ru"))
+    """A copy of a part of the pack to damage."""
+    for path in ("pack.toml", "check.toml", "library/README.md", *(f"library/{name}" for name in SOME)):
+        (tmp_path / "ru" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PACK / path, tmp_path / "ru" / path)
+    manifest = (tmp_path / "ru/pack.toml").read_text("utf-8")
+    (tmp_path / "ru/pack.toml").write_text(
+        re.sub(r"(?m)^articles = \d+$", f"articles = {len(SOME)}", manifest), encoding="utf-8"
+    )
+    return tmp_path / "ru"
 
 
 @pytest.fixture
@@ -47,7 +78,10 @@ def edit(copy: Path) -> Edit:
 
 def run_check(*arguments: str) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "check_starter.py"), *arguments, "--json"], capture_output=True, encoding="utf-8", check=False
+        [sys.executable, str(ROOT / "scripts" / "check_starter.py"), *arguments, "--json"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert done.stderr == ""
     return done.returncode, json.loads(done.stdout)
@@ -61,9 +95,10 @@ def faults_of(folder: Path, path: str) -> set[str]:
     return {fault.rule for fault in lint(load_pack(folder)) if fault.path == path}
 
 
+@pytest.mark.slow
 def test_the_real_pack_is_clean() -> None:
     status, report = run_check()
-    assert [fault for fault in report["faults"]] == []
+    assert report["faults"] == []
     assert [found for found in report["contradictions"] if not found["explained"]] == []
     assert status == 0
     assert report["articles"] >= 300
@@ -72,9 +107,12 @@ def test_the_real_pack_is_clean() -> None:
 
 
 def test_a_planted_contradiction_fails_the_run(copy: Path, edit: Edit) -> None:
-    edit("library/music/shchelkunchik.md", "Петра Ильича Чайковского (1840–1893)", "Петра Ильича Чайковского (1841–1893)")
+    edit(
+        "library/music/shchelkunchik.md", "Петра Ильича Чайковского (1840–1893)", "Петра Ильича Чайковского (1841–1893)"
+    )
     status, report = run_check(str(copy))
     assert status == 1
+    assert report["articles"] == len(SOME)
     assert [found["attribute"] for found in report["contradictions"]] == ["born"]
     assert {claim["low"] for claim in report["contradictions"][0]["claims"]} == {1840, 1841}
     assert "music/shchelkunchik.md" in {claim["path"] for claim in report["contradictions"][0]["claims"]}
@@ -88,14 +126,26 @@ def test_a_planted_contradiction_fails_the_run(copy: Path, edit: Edit) -> None:
         ("literature/gogol-nikolaj.md", "4 марта (21 февраля) 1852", "4 марта (22 февраля) 1852", "calendar"),
         ("music/shchelkunchik.md", "Лев Иванович Иванов (1834–1901)", "Лев Иванович Иванов (1834–1902)", "died"),
         ("painting/repin-ilya.md", "«Бурлаки на Волге» (1870–1873)", "«Бурлаки на Волге» (1880–1883)", "when"),
-        ("history/pugachyovskoe-vosstanie.md", "роман «Капитанская дочка» (1836)", "роман «Капитанская дочка» (1834)", "when"),
+        (
+            "history/pugachyovskoe-vosstanie.md",
+            "роман «Капитанская дочка» (1836)",
+            "роман «Капитанская дочка» (1834)",
+            "when",
+        ),
         ("history/aleksandr-nevskij.md", "фильм Сергея Эйзенштейна", "фильм Андрея Тарковского", "maker"),
-        ("literature/anna-karenina.md", 'author = "Лев Николаевич Толстой"', 'author = "Алексей Николаевич Толстой"', "maker"),
+        (
+            "literature/anna-karenina.md",
+            'author = "Лев Николаевич Толстой"',
+            'author = "Алексей Николаевич Толстой"',
+            "maker",
+        ),
         ("cinema/soyuzmultfilm.md", "основанная 10 июня 1936", "основанная 10 июня 1937", "founded"),
-        ("peoples/yakuty.md", "Якутск, основанный в 1632", "Якутск, основанный в 1642", "founded"),
+        ("geography/lena.md", "столица Якутии Якутск", "столица Якутии Якутск, основанный в 1642 году", "founded"),
     ],
 )
-def test_each_kind_of_contradiction_is_found(copy: Path, edit: Edit, path: str, old: str, new: str, attribute: str) -> None:
+def test_each_kind_of_contradiction_is_found(
+    copy: Path, edit: Edit, path: str, old: str, new: str, attribute: str
+) -> None:
     assert clashes(copy) == []
     edit(f"library/{path}", old, new)
     found = clashes(copy)
@@ -140,10 +190,12 @@ def test_length_file_and_count(copy: Path) -> None:
     faults = lint(load_pack(copy))
     assert {"front matter"} == {fault.rule for fault in faults if fault.path == "music/broken.md"}
     assert {"slug", "domain"} <= {fault.rule for fault in faults if fault.path == "cinema/homus.md"}
-    assert Fault("pack.toml", "manifest", f"expected articles = {len(load_pack(copy).articles)}, found {len(load_pack(PACK).articles)}") in faults
+    assert Fault("pack.toml", "manifest", f"expected articles = {len(SOME) + 1}, found {len(SOME)}") in faults
 
 
 def test_stale_tables_and_explanations_are_faults(copy: Path, edit: Edit) -> None:
+    run_check(str(copy), "--write")
+    assert run_check(str(copy))[0] == 0
     edit("library/README.md", "| everyday |", "| every day |")
     with (copy / "check.toml").open("a", encoding="utf-8") as file:
         file.write('\n[[explained]]\nsubject = "Никто"\nattribute = "born"\npath = "x"\nwhy = "nothing"\n')
@@ -153,14 +205,22 @@ def test_stale_tables_and_explanations_are_faults(copy: Path, edit: Edit) -> Non
 
 
 def test_an_explained_contradiction_passes(copy: Path, edit: Edit) -> None:
-    edit("library/history/aleksandr-nevskij.md", "В 1938 году вышел фильм", "В 1939 году вышел фильм")
-    edit("library/peoples/yakuty.md", "Якутск, основанный в 1632", "Якутск, основанный в 1642")
+    edit("library/history/aleksandr-nevskij.md", "фильм Сергея Эйзенштейна", "фильм Андрея Тарковского")
+    edit("library/geography/lena.md", "столица Якутии Якутск", "столица Якутии Якутск, основанный в 1642 году")
     found = clashes(copy)
-    assert "Якутск" in {clash.subject for clash in found}
+    assert {"Якутск", "Александр Невский"} <= {clash.subject for clash in found}
     with (copy / "check.toml").open("a", encoding="utf-8") as file:
         for clash in found:
-            entry = {"subject": clash.subject, "attribute": clash.attribute, "path": clash.claims[-1].path, "why": "told"}
-            file.write("\n[[explained]]\n" + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in entry.items()))
+            entry = {
+                "subject": clash.subject,
+                "attribute": clash.attribute,
+                "path": clash.claims[-1].path,
+                "why": "told",
+            }
+            file.write(
+                "\n[[explained]]\n"
+                + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in entry.items())
+            )
     assert clashes(copy) == []
     assert {clash.explained for clash in find_contradictions(load_pack(copy))} == {"told"}
 

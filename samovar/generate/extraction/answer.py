@@ -101,7 +101,9 @@ def extract(
     return out[:limit]
 
 
-def best_span(question: AskedQuestion, reading: Reading, ranked: RankedSentence, weights: dict[str, float]) -> tuple[int, int] | None:
+def best_span(
+    question: AskedQuestion, reading: Reading, ranked: RankedSentence, weights: dict[str, float]
+) -> tuple[int, int] | None:
     """Return the offsets of the best span of a sentence, or None when it has no candidate.
 
     The span is the one with the least Bayes risk: the highest token F1 expected under the ranker's own distribution over the best

@@ -82,6 +82,7 @@ def _is_new_of_kind(kind: str, question: AskedQuestion, words: list[Word], i: in
     return True
 
 
+_PERSONAL = frozenset({"name", "surname", "patronymic"})
 _NAMES = frozenset({"name", "surname", "patronymic", "place", "organisation"})
 
 
@@ -100,8 +101,8 @@ def has_full_name(question: AskedQuestion, reading: Reading, sentence: Sentence)
     words, profile = reading.words, question.profile
     for i in range(sentence.first, sentence.last - 1):
         a, b = words[i], words[i + 1]
-        if a.capital and b.capital and reading.text[a.end : b.start].strip() in ("", "."):
-            if a.terms.isdisjoint(question.all_terms) and b.terms.isdisjoint(question.all_terms):
-                if (profile.tags(a.text) | profile.tags(b.text)) & {"name", "surname", "patronymic"}:
-                    return True
+        together = a.capital and b.capital and reading.text[a.end : b.start].strip() in ("", ".")
+        new = a.terms.isdisjoint(question.all_terms) and b.terms.isdisjoint(question.all_terms)
+        if together and new and (profile.tags(a.text) | profile.tags(b.text)) & _PERSONAL:
+            return True
     return False

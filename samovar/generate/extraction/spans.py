@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from samovar.generate.extraction.reading import AskedQuestion, Reading, Sentence, Word
 from samovar.generate.extraction.sentences import Features, Matches
@@ -52,7 +53,7 @@ def view_sentence(question: AskedQuestion, reading: Reading, sentence: Sentence,
     words = reading.words[sentence.first : sentence.last]
     shapes = [shape_of(w, question.profile) for w in words]
     gaps = [reading.text[sentence.start : words[0].start]] if words else []
-    gaps += [reading.text[a.end : b.start] for a, b in zip(words, words[1:], strict=False)]
+    gaps += [reading.text[a.end : b.start] for a, b in pairwise(words)]
     if words:
         gaps.append(reading.text[words[-1].end : sentence.end])
     weights = [0.0] * len(words)
@@ -117,7 +118,7 @@ def length_bin(count: int) -> str:
 
 def span_features(question: AskedQuestion, view: SentenceView, c: Candidate) -> Features:
     """Return the named features of a candidate. Values lie in about -1..1."""
-    words, shapes, gaps = view.words, view.shapes, view.gaps
+    words, shapes = view.words, view.shapes
     kind = question.asked.kind
     size = c.last - c.first
     inside = range(c.first, c.last)

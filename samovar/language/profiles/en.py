@@ -77,7 +77,11 @@ _CLOSED = {
 _TAG_OF = {word: label for label, words in _CLOSED.items() for word in words.split()}
 _SUFFIX_TAGS = (("ly", "adv"), ("ous", "adj"), ("ful", "adj"), ("ive", "adj"), ("able", "adj"), ("ible", "adj"), ("ic", "adj"), ("al", "adj"),
                 ("less", "adj"), ("ed", "verb"), ("ize", "verb"), ("ise", "verb"), ("ify", "verb"), ("ing", "verb"))  # fmt: skip
-_VERB_FORMS = frozenset(form for form, lemma in _LEMMA_OF.items() if lemma not in ("man", "woman", "child", "person", "good", "bad", "many", "little"))
+_VERB_FORMS = frozenset(
+    form
+    for form, lemma in _LEMMA_OF.items()
+    if lemma not in ("man", "woman", "child", "person", "good", "bad", "many", "little")
+)
 
 
 def tag(word: str) -> frozenset[str]:
@@ -101,15 +105,12 @@ PROFILE = Profile(
     alphabet="abcdefghijklmnopqrstuvwxyzàâäçéèêëîïôöûüñ",
     vowels="aeiouy",
     stop_words=frozenset(
-        """a an the and or but if then else of in on at by to from with without for as is are was were be been being am do does did
-        has have had it its this that these those he she they them his her their we us our you your i me my who whom whose which
-        what when where why how not no nor so than too very can could will would shall should may might must there here about into
-        over under again once also such some any each other more most own same just only""".split()
+        ["a", "an", "the", "and", "or", "but", "if", "then", "else", "of", "in", "on", "at", "by", "to", "from", "with", "without", "for", "as", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "has", "have", "had", "it", "its", "this", "that", "these", "those", "he", "she", "they", "them", "his", "her", "their", "we", "us", "our", "you", "your", "i", "me", "my", "who", "whom", "whose", "which", "what", "when", "where", "why", "how", "not", "no", "nor", "so", "than", "too", "very", "can", "could", "will", "would", "shall", "should", "may", "might", "must", "there", "here", "about", "into", "over", "under", "again", "once", "also", "such", "some", "any", "each", "other", "more", "most", "own", "same", "just", "only"]
     ),
     abbreviations=frozenset(
-        "mr mrs ms dr prof st sr jr vs e.g i.e cf fig figs no nos vol vols pp ed eds gen col lt sgt capt rev hon gov sen rep approx ca".split()
+        ["mr", "mrs", "ms", "dr", "prof", "st", "sr", "jr", "vs", "e.g", "i.e", "cf", "fig", "figs", "no", "nos", "vol", "vols", "pp", "ed", "eds", "gen", "col", "lt", "sgt", "capt", "rev", "hon", "gov", "sen", "rep", "approx", "ca"]
     ),
-    closing_abbreviations=frozenset("etc inc ltd co corp u.s u.k a.m p.m b.c a.d al jan feb mar apr aug sep sept oct nov dec".split()),
+    closing_abbreviations=frozenset(["etc", "inc", "ltd", "co", "corp", "u.s", "u.k", "a.m", "p.m", "b.c", "a.d", "al", "jan", "feb", "mar", "apr", "aug", "sep", "sept", "oct", "nov", "dec"]),
     folds=dict(zip("àâäçéèêëîïôöûüñ", "aaaceeeeiioouun", strict=True)),
     lookalikes=dict(zip("асеорхуікмтнв", "aceopxyikmthb", strict=True)),
     keyboard=dict(zip("йцукенгшщзфывапролдячсмить", "qwertyuiopasdfghjklzxcvbnm", strict=True)),
@@ -134,13 +135,12 @@ PROFILE = Profile(
         "third": 3, "fourth": 4, "fifth": 5, "half": 0,
     },
     time_words=frozenset(
-        "year century decade day month week hour morning evening night spring summer autumn winter age era period beginning end "
-        "monday tuesday wednesday thursday friday saturday sunday midnight noon".split()
+        ["year", "century", "decade", "day", "month", "week", "hour", "morning", "evening", "night", "spring", "summer", "autumn", "winter", "age", "era", "period", "beginning", "end", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "midnight", "noon"]
     ),
-    place_prepositions=frozenset("in at on from near to into through between along across within".split()),
-    negations=frozenset("not no never none nobody nothing nowhere cannot n't".split()),
+    place_prepositions=frozenset(["in", "at", "on", "from", "near", "to", "into", "through", "between", "along", "across", "within"]),
+    negations=frozenset(["not", "no", "never", "none", "nobody", "nothing", "nowhere", "cannot", "n't"]),
     reason_markers=("because", "due to", "since", "in order to", "so that", "as a result", "owing to", "therefore", "reason"),
-    pronouns=frozenset("he she it they him her them his its their this that these those there then".split()),
+    pronouns=frozenset(["he", "she", "it", "they", "him", "her", "them", "his", "its", "their", "this", "that", "these", "those", "there", "then"]),
     synonyms={"write": ("author", "create"), "author": ("write",), "die": ("death",), "bear": ("birth", "native"), "found": ("establish", "founder"), "build": ("construct",)},
     commands=(
         # orders to drop the instructions
@@ -149,14 +149,16 @@ PROFILE = Profile(
         r"\b(previous|prior|above|earlier|system|original|existing) (instructions?|rules?|prompts?|guidelines?|directives?)\b[^.!?]{0,40}\b(void|cancel\w*|no longer|obsolete|superseded|revoked|do not apply|overridden|can be ignored|should be ignored)\b",
         # a new part to play
         r"\byou (are now|are no longer|will now|must now|shall now)\b[^.!?]{0,60}\b(assistant|ai|model|bot|chatbot|dan|pirate|hacker|character|mode|unrestricted|answer|respond|reply|obey|free (of|from)|restrictions?)\b",
-        r"\b(from now on|as of now|henceforth)\b[^.!?]{0,30}\b(answer|respond|reply|act as|always (say|add|end|begin|write|use)|say|speak|you are (a|an|the)|you('re| are) (free|no longer))\b",
+        r"\b(from now on|as of now|henceforth)\b[^.!?]{0,30}\b(answer|respond|reply|act as|always (say|add|end|begin|write|use)|say|speak|you are [a-z]+|you('re| are) (free|no longer))\b",
         r"\b(pretend|act as|act like|roleplay|role-play|imagine|behave)\b[^.!?]{0,60}\b(assistant|ai\b|chatbot|bot\b|language model|unrestricted|no (rules|restrictions|filter)|without (rules|restrictions)|dan\b|hacker|pirate\b)",
+        r"\b(begin|end|initiate|activate|execute) (the )?(system|instruction|safety|prompt) override\b",
+        r"\byou\b[^.!?]{0,30}\b(answer|respond to|reply to) (every|each|any|all) (question|message|prompt)s?\b",
         r"\b(do anything now|developer mode (enabled|on|activated)|jailbr(eak|oken) mode)\b",
         r"\b(enable|activate|enter|switch to|switch into) [^.!?]{0,20}\b(developer|debug|god|admin|dan|unrestricted|jailbreak) mode\b",
         # what to answer
-        r"(?<!not )(?<!to )\b(answer|respond|reply|print|output|repeat|say|write|return|tell)\b[^.!?]{0,50}(\b(the )?users?( (only|exactly))?( that\b|: ?\w|[:,]? \")|\binstead( of (the|an|any) answer)\b|\bto (this|any|every|all|each) questions?\b|\band nothing else\b|\b(only|exactly|just)( (with|the|this|one|following|word|words|phrase|text|string|line|sentence|single|that))*[: ]+(\"|hacked|pwned|[a-z]+ed$))",
+        r"(?<!not )(?<!to )(?<!the )\b(answer|respond|reply|print|output|repeat|say|write|return|tell)\b[^.!?]{0,50}(\b(the )?users?( (only|exactly))?( that\b|: ?\w|[:,]? \")|\binstead( of (the|an|any) answer)\b|\bto (this|any|every|all|each) questions?\b|\band nothing else\b|\b(only|exactly|just)( (with|the|this|one|following|word|words|phrase|text|string|line|sentence|single|that))*[: ]+(\"|hacked|pwned|[a-z]+ed$))",
         r"(?<!not )(?<!to )\b(answer|respond|reply)( (to|with|only|always|simply|please|them|him|her|the|this|every|any|all|question|questions|user|users|everyone)){0,4} that\b",
-        r"(^|[.!?:;,] ?|\b(please|kindly|always|must|simply) )(say|write|tell (them|him|her|the user|users|everyone|anyone)|insist) that (?!you|i\b|we\b|it|this)",
+        r"(^|[.!?:;,] ?|\b(please|kindly|always|must) )(say|write|tell (them|him|her|the user|users|everyone|anyone)|insist) that (?!you|i\b|we\b|it|this)",
         r"\b(correct|right|true|only|expected|required|accepted) (answer|response|reply) (to|for) (this|any|every|all|that|the user's) ",
         r"\b(add|append|insert|include|embed|put|end|finish|begin|start|prefix)\b[^.!?]{0,50}\b(your|the|each|every|any) (answer|response|reply|output|message)s?\b[^.!?]{0,60}(\bwith\b|link|image|https?:|\"|phrase|word|following)",
         r"\b(add|append|insert|include|embed|put|render|show|display)\b[^.!?]{0,60}(link|image|https?:|\"|phrase|markdown|following)[^.!?]{0,80}\b(your|each|every|any) (answer|response|reply|output)s?\b",
@@ -177,9 +179,10 @@ PROFILE = Profile(
         r"^\W{0,8}(end|begin|beginning|start) of (the )?(document|context|instructions?|passage|source|quote|system prompt|user input|text)s?\W{0,8}$",
         r"\b(decode|decrypt|decipher)\b[^.!?]{0,60}\b(and|then)\b[^.!?]{0,20}\b(execute|follow|obey|run it|do (it|what))\b",
     ),
-    follow_up_openings=frozenset("and but so then".split()),
+    follow_up_openings=frozenset(["and", "but", "so", "then"]),
     decimal_mark=".",
     group_marks="\u00a0\u202f\u2009,",
+    reads_script=True,
     stemmer=stem,
     lemmatiser=lemmatise,
     tagger=tag,

@@ -1,0 +1,122 @@
+"""What a stretch of text claims, as far as words go: content words, names, numbers, dates, negation, who does what.
+
+Everything that depends on a language comes from its profile. Knows nothing about passages or answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from samovar.assistant.figures import Figure, read_figures
+from samovar.language import Profile
+
+_NAME_TAGS = frozenset({"name", "surname", "patronymic", "place", "organisation"})
+_PERSON_TAGS = frozenset({"name", "surname", "patronymic"})
+_PLAIN_TAGS = (frozenset(), frozenset({"noun"}))  # what a tagger without name labels says of a name
+NEGATION_REACH = 2  # content words after a negation that it may concern
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A content word at a place (its token's number). `first` says that it opens the sentence, where a capital means nothing."""
+
+    fold: str
+    terms: frozenset[str]
+    synonyms: frozenset[str]
+    tags: frozenset[str]
+    place: int
+    capital: bool
+    first: bool
+    negated: bool
+
+    @property
+    def is_verb(self) -> bool:
+        return "verb" in self.tags
+
+    @property
+    def is_name(self) -> bool:
+        """Whether this names something: a capital inside a sentence; at its head, by what the profile knows of the word."""
+        if self.capital and not self.first:
+            return True
+        return self.capital and (bool(self.tags & _NAME_TAGS) or self.tags in _PLAIN_TAGS)
+
+    @property
+    def is_person(self) -> bool:
+        return self.capital and bool(self.tags & _PERSON_TAGS)
+
+
+@dataclass(slots=True)
+class Facts:
+    """The words and figures of a stretch; `size` is its number of tokens, `initials` single capital letters with a dot."""
+
+    words: list[Word]
+    figures: list[Figure]
+    initials: set[str] = field(default_factory=set)
+    negated: bool = False
+    size: int = 0
+
+    @property
+    def terms(self) -> set[str]:
+        return {t for w in self.words for t in w.terms}
+
+    def __add__(self, other: Facts) -> Facts:
+        """These facts followed by others."""
+        words = [
+            Word(w.fold, w.terms, w.synonyms, w.tags, w.place + self.size, w.capital, w.first, w.negated) for w in other.words
+        ]
+        figures = [f.moved(self.size) for f in other.figures]
+        return Facts(
+            self.words + words, self.figures + figures, self.initials | other.initials, self.negated or other.negated,
+            self.size + other.size,
+        )  # fmt: skip
+
+
+def read_facts(text: str, profile: Profile) -> Facts:
+    """Collect the facts of one sentence."""
+    tokens = profile.tokens(text)
+    figures, used = read_figures(text, tokens, profile)
+    facts = Facts([], figures, size=len(tokens))
+    reach = 0
+    for i, token in enumerate(tokens):
+        fold = profile.fold(token.text)
+        if fold in profile.negations:
+            facts.negated = True
+            reach = NEGATION_REACH if not _restricts(tokens[i + 1].text if i + 1 < len(tokens) else "", profile) else 0
+            continue
+        if i in used or not fold or fold in profile.stop_words:
+            continue
+        capital = token.text[:1].isupper()
+        if len(token.text) == 1 and capital:
+            if text[token.end : token.end + 1] == ".":
+                facts.initials.add(fold)
+            continue
+        if "," in text[tokens[i - 1].end : token.start] or ";" in text[tokens[i - 1].end : token.start]:
+            reach = 0
+        synonyms = frozenset(_synonyms(token.text, profile))
+        tags = profile.tags(token.text)
+        facts.words.append(
+            Word(fold, frozenset(profile.terms(token.text)), synonyms, tags, i, capital, i == 0, reach > 0)
+        )
+        reach -= 1
+    return facts
+
+
+def _restricts(word: str, profile: Profile) -> bool:
+    """Whether a negation before this word denies nothing ("not only", «не только»)."""
+    return bool(word) and profile.is_stop_word(word) and bool(profile.tags(word) & {"part", "adv"})
+
+
+def _synonyms(word: str, profile: Profile) -> Iterator[str]:
+    for lemma in profile.lemmas(word):
+        for other in profile.synonyms.get(lemma, ()):
+            yield from profile.terms(other)
+
+
+def agent_of(facts: Facts) -> str | None:
+    """The person who acts, where the cases tell: the one in the instrumental of a passive, else the only one in the nominative."""
+    persons = [w for w in facts.words if w.is_person]
+    if len({w.fold for w in persons}) < 2:
+        return None
+    makers = [w for w in persons if "ins" in w.tags] or [w for w in persons if "nom" in w.tags]
+    return min(min(makers, key=lambda w: w.place).terms) if makers else None

@@ -1,0 +1,178 @@
+"""From text to index terms: which profile reads which word, and the *slots* in which the terms of a passage are kept.
+
+A passage becomes one string. Every token of the text is one slot, ``|term|`` or ``|term|other term|`` where the word has several
+readings; slots follow one another (``|a||b|c||d|``) and sentences are parted by a line break. So the k-th slot is the k-th token of
+the text, a term's frequency is ``slots.count("|term|")``, and no word is analysed again when a query is answered.
+
+A word of the document's own script goes to the profile of its language; a word of another script to the profile that says
+``reads_script`` for it; the rest (numbers, unknown scripts) is folded only. Knows nothing about scores or files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import metadata
+
+from samovar.language import Profile, available_profiles, neutral_profile, profile_for
+from samovar.language.token import TOKEN, Token
+
+CODE_REVISION = 1  # raised whenever this file gives other slots for the same text
+TERM_LETTERS = 48  # longer "words" (base64, URLs run together) are cut: nobody types them
+_CACHE_WORDS = 300_000
+_PACKAGES = ("pymorphy3", "pymorphy3-dicts-ru", "PyStemmer", "tantivy")
+
+GAP = "|"
+BREAK = "\n"
+TITLE_END = "\f"
+
+
+def analyser_version() -> str:
+    """Return 16 hex digits that change whenever the same text might give other terms: code, profiles and word libraries."""
+    parts = [f"code {CODE_REVISION}"]
+    parts += [f"profile {tag} {profile_for(tag).revision}" for tag in available_profiles()]
+    parts += [f"{name} {_version_of(name)}" for name in _PACKAGES]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+@lru_cache(maxsize=1)
+def script_readers() -> tuple[Profile, ...]:
+    """Return the profiles that read words of their script in documents of other scripts, by tag."""
+    profiles = [profile_for(tag) for tag in available_profiles()]
+    return tuple(p for p in profiles if p.reads_script)
+
+
+def clean_term(term: str) -> str:
+    """Return a term as it may stand in a slot: no white space, no slot marks, not endless."""
+    if not term.isalnum():
+        term = "".join(term.split()).replace(GAP, "")
+    return term[:TERM_LETTERS]
+
+
+def number_term(text: str) -> str:
+    """Return a number without grouping spaces and with a decimal point: ``1 799`` → ``1799``, ``6,5`` → ``6.5``."""
+    return "".join(text.split()).replace(",", ".")[:TERM_LETTERS]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """The slots of one passage, how many there are, and the forms (folded words as written) it has."""
+
+    slots: str
+    length: int
+    forms: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class PassageAnalyser:
+    """Turns passages into slots; keeps what it found for each word of a language, so use one for many passages."""
+
+    _slots: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def analyse(self, text: str, language: str) -> Analysed:
+        """Return the slots of a passage of a document in `language` (BCP 47)."""
+        profile = profile_for(language)
+        known = self._slots.setdefault(profile.tag, {})
+        if len(known) > _CACHE_WORDS:
+            known.clear()
+        parts: list[str] = []
+        words: list[str] = []
+        ends = [end for _, end in profile.sentences(text)]
+        sentence, boundary = 0, (ends[0] if ends else len(text))
+        for match in TOKEN.finditer(text):
+            while match.start() >= boundary and sentence < len(ends) - 1:
+                sentence += 1
+                boundary = ends[sentence]
+                parts.append(BREAK)
+            word = match.group()
+            slot = known.get(word)
+            if slot is None:
+                slot = known[word] = make_slot(word, match.lastgroup == "number", profile)
+            parts.append(slot)
+            words.append(word)
+        return Analysed("".join(parts), len(words), tuple(words))
+
+    def analyse_titles(self, titles: Iterable[str], language: str) -> str:
+        """Return the slots of a title and its aliases, one line each."""
+        lines = (self.analyse(" ".join(t.split()), language).slots.replace(BREAK, "") for t in titles)
+        return BREAK.join(line for line in dict.fromkeys(lines) if line)
+
+
+def make_slot(word: str, is_number: bool, profile: Profile) -> str:
+    """Return the slot of one token read in a document of `profile`."""
+    terms = (number_term(word),) if is_number else document_terms(word, profile)
+    return GAP + "".join(t + GAP for t in terms or ("_",))
+
+
+def document_terms(word: str, profile: Profile) -> tuple[str, ...]:
+    """Return the index terms of a word in a document: by its own profile, else by the reader of its script."""
+    reader = profile_of_word(word, profile)
+    return tuple(dict.fromkeys(t for t in map(clean_term, reader.terms(word)) if t))
+
+
+def profile_of_word(word: str, profile: Profile) -> Profile:
+    """Return the profile that reads `word` in a document of `profile`."""
+    if profile.accepts(profile.fold(word)):
+        return profile
+    for reader in script_readers():
+        if reader is not profile and reader.accepts(reader.fold(word)):
+            return reader
+    return profile if profile.alphabet else neutral_profile()
+
+
+# -- queries ------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class QueryAnalyser:
+    """Terms of query words, for a library in these languages. A query has no language: every profile that accepts a word reads it."""
+
+    languages: tuple[str, ...]
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """Return the profiles of the library's languages, then those that read foreign scripts."""
+        own = [p for p in map(profile_for, self.languages) if p.alphabet]
+        return tuple(dict.fromkeys([*own, *script_readers()]))
+
+    def readers(self, word: str) -> tuple[Profile, ...]:
+        """Return the profiles that accept a word, those of the library's languages first; the neutral one when none does."""
+        found = tuple(p for p in self.profiles() if p.accepts(p.fold(word)))
+        return found or self.profiles()[:1] or (neutral_profile(),)
+
+    def terms(self, token: Token) -> tuple[str, ...]:
+        """Return all index terms a query word may stand under, the likeliest first."""
+        if token.kind == "number":
+            return (number_term(token.text),)
+        found = (clean_term(t) for p in self.readers(token.text) for t in p.terms(token.text))
+        return tuple(dict.fromkeys(t for t in found if t))
+
+    def fold(self, word: str) -> str:
+        """Return the form under which a word stands in the vocabulary."""
+        return self.readers(word)[0].fold(word)
+
+    def is_stop_word(self, word: str) -> bool:
+        """Whether the word carries no content in any of its readings."""
+        return all(p.is_stop_word(word) for p in self.readers(word))
+
+
+def slot_spans(text: str) -> list[tuple[int, int]]:
+    """Return the character spans of a passage's tokens: the k-th belongs to the k-th slot."""
+    return [match.span() for match in TOKEN.finditer(text)]
+
+
+def slot_numbers(slots: str, pattern: str) -> Sequence[int]:
+    """Return the numbers of the slots that hold ``pattern`` (a term with its marks)."""
+    out = []
+    at = slots.find(pattern)
+    while at >= 0:
+        # a slot before this one has ended at each "||" or line break; the mark that begins our own slot is not counted
+        out.append(slots.count("||", 0, at + 1) + slots.count(BREAK, 0, at))
+        at = slots.find(pattern, at + len(pattern) - 1)
+    return out
