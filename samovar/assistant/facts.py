@@ -13,13 +13,14 @@ from samovar.language import Profile
 
 _NAME_TAGS = frozenset({"name", "surname", "patronymic", "place", "organisation"})
 _PERSON_TAGS = frozenset({"name", "surname", "patronymic"})
+BREAK = 4  # what a clause boundary counts for, in tokens
 _PLAIN_TAGS = (frozenset(), frozenset({"noun"}))  # what a tagger without name labels says of a name
-NEGATION_REACH = 2  # content words after a negation that it may concern
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A content word at a place (its token's number). `first` says that it opens the sentence, where a capital means nothing."""
+    """A content word at a place (its token's number). `first`: it opens the sentence, where a capital means nothing; `negated`: it is the
+    first content word after a negation."""
 
     fold: str
     terms: frozenset[str]
@@ -48,11 +49,13 @@ class Word:
 
 @dataclass(slots=True)
 class Facts:
-    """The words and figures of a stretch; `size` is its number of tokens, `initials` single capital letters with a dot."""
+    """The words and figures of a stretch; `size` is its number of tokens, `initials` single capital letters with a dot, `breaks` the places
+    of tokens that open a clause (a conjunction, or a comma before)."""
 
     words: list[Word]
     figures: list[Figure]
     initials: set[str] = field(default_factory=set)
+    breaks: list[int] = field(default_factory=list)
     negated: bool = False
     size: int = 0
 
@@ -66,10 +69,16 @@ class Facts:
             Word(w.fold, w.terms, w.synonyms, w.tags, w.place + self.size, w.capital, w.first, w.negated) for w in other.words
         ]
         figures = [f.moved(self.size) for f in other.figures]
+        breaks = [*self.breaks, self.size, *(b + self.size for b in other.breaks)]
         return Facts(
-            self.words + words, self.figures + figures, self.initials | other.initials, self.negated or other.negated,
+            self.words + words, self.figures + figures, self.initials | other.initials, breaks, self.negated or other.negated,
             self.size + other.size,
         )  # fmt: skip
+
+    def distance(self, a: int, b: int) -> int:
+        """Tokens between two places, with a penalty for every clause boundary between them."""
+        low, high = min(a, b), max(a, b)
+        return high - low + BREAK * sum(low < place <= high for place in self.breaks)
 
 
 def read_facts(text: str, profile: Profile) -> Facts:
@@ -77,28 +86,28 @@ def read_facts(text: str, profile: Profile) -> Facts:
     tokens = profile.tokens(text)
     figures, used = read_figures(text, tokens, profile)
     facts = Facts([], figures, size=len(tokens))
-    reach = 0
+    denied = False
     for i, token in enumerate(tokens):
         fold = profile.fold(token.text)
+        joins = fold in profile.follow_up_openings or "conj" in profile.tags(token.text)
+        if i and (joins or "," in text[tokens[i - 1].end : token.start]):
+            facts.breaks.append(i)
         if fold in profile.negations:
             facts.negated = True
-            reach = NEGATION_REACH if not _restricts(tokens[i + 1].text if i + 1 < len(tokens) else "", profile) else 0
-            continue
-        if i in used or not fold or fold in profile.stop_words:
+            denied = not _restricts(tokens[i + 1].text if i + 1 < len(tokens) else "", profile)
             continue
         capital = token.text[:1].isupper()
-        if len(token.text) == 1 and capital:
-            if text[token.end : token.end + 1] == ".":
-                facts.initials.add(fold)
+        if len(token.text) == 1 and capital and text[token.end : token.end + 1] == ".":
+            facts.initials.add(fold)
             continue
-        if "," in text[tokens[i - 1].end : token.start] or ";" in text[tokens[i - 1].end : token.start]:
-            reach = 0
+        if i in used or not fold or fold in profile.stop_words or len(fold) == 1:
+            continue
         synonyms = frozenset(_synonyms(token.text, profile))
         tags = profile.tags(token.text)
         facts.words.append(
-            Word(fold, frozenset(profile.terms(token.text)), synonyms, tags, i, capital, i == 0, reach > 0)
+            Word(fold, frozenset(profile.terms(token.text)), synonyms, tags, i, capital, i == 0, denied)
         )
-        reach -= 1
+        denied = False
     return facts
 
 

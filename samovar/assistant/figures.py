@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from samovar.language import Profile
-from samovar.language.token import Token
+from samovar.language.token import HYPHENS, Token
 
 _ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _ROMAN_VALUES = {"M": 1000, "D": 500, "C": 100, "L": 50, "X": 10, "V": 5, "I": 1}
 _NUMERIC_DATE = re.compile(r"(?:(\d{1,2})[./-](\d{1,2})[./-](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2}))")
+_HYPHEN = re.compile(rf"[{HYPHENS}–]")
 MULTIPLIER = 1000  # number words from here on multiply what stands before them; alone they are an indefinite "thousands"
 
 
@@ -99,7 +100,7 @@ def _values_at(tokens: Sequence[Token], i: int, profile: Profile) -> tuple[list[
     """Return the values that begin at a token, and how many tokens they take."""
     token = tokens[i]
     if token.text[:1].isdigit():
-        parts = re.split(r"[-‐‑–]", token.text) if token.kind == "number" else [re.match(r"\d+", token.text).group()]  # type: ignore[union-attr]
+        parts = _HYPHEN.split(token.text) if token.kind == "number" else [re.match(r"\d+", token.text).group()]  # type: ignore[union-attr]
         values = [v for part in parts if (v := parse_number(part, profile)) is not None]
         factor = _factor(tokens[i + 1].text, profile) if i + 1 < len(tokens) and values else 1
         return [v * factor for v in values], 2 if factor > 1 else 1
@@ -120,7 +121,10 @@ def parse_number(text: str, profile: Profile) -> float | None:
 
 
 def _number_word(word: str, profile: Profile) -> int | None:
-    return next((profile.number_words[lemma] for lemma in profile.lemmas(word) if lemma in profile.number_words), None)
+    parts = [w for w in _HYPHEN.split(word) if w]
+    values = [next((profile.number_words[n] for n in profile.lemmas(w) if n in profile.number_words), None) for w in parts]
+    known = [v for v in values if v is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def _factor(word: str, profile: Profile) -> int:

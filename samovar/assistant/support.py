@@ -18,7 +18,7 @@ from samovar.assistant.figures import Figure, shortens
 from samovar.assistant.injection import find_commands
 from samovar.language import Profile, Span
 
-MIN_COVERAGE = 0.66  # weight of content words that must be found; tuned on tests/assistant/support_cases.jsonl
+MIN_COVERAGE = 0.7  # weight of content words that must be found; tuned on tests/assistant/support_cases.jsonl
 MISSING_RUN = 3  # content words in a row that no stretch may lack: an added detail
 FRAGMENT_WORDS = 3  # a sentence with fewer content words is read together with the question
 MIN_QUESTION = 0.5  # share of the question's content words that the evidence of a fragment must hold
@@ -43,6 +43,7 @@ class Stretch:
     passage: int
     span: Span
     facts: Facts
+    pair: bool = False
 
 
 class Evidence:
@@ -66,7 +67,7 @@ class Evidence:
         for stretch in self.stretches:
             title = self.titles[stretch.passage]
             coverage = judge(facts, stretch.facts, self.profile, title)
-            if asked is not None and (coverage < 1 or _share(asked, stretch.facts, title) < MIN_QUESTION):
+            if asked is not None and (stretch.pair or coverage < 1 or _share(asked, stretch.facts, title) < MIN_QUESTION):
                 continue
             rank = (coverage + (NEAR if stretch.passage in preferred else 0), stretch.span[0] - stretch.span[1])
             if coverage >= MIN_COVERAGE and (best is None or rank > best):
@@ -88,7 +89,7 @@ def _stretches(number: int, passage: str, profile: Profile) -> list[Stretch]:
     read = [None if s in commands else read_facts(passage[s[0] : s[1]], profile) for s in spans]
     single = [Stretch(number, s, f) for s, f in zip(spans, read, strict=True) if f is not None]
     pairs = [
-        Stretch(number, (spans[i][0], spans[i + 1][1]), a + b)
+        Stretch(number, (spans[i][0], spans[i + 1][1]), a + b, True)
         for i, (a, b) in enumerate(zip(read, read[1:], strict=False))
         if a is not None and b is not None
     ]
@@ -129,7 +130,7 @@ def _match(word: Word, there: Facts, profile: Profile) -> Match | None:
     for other in there.words:
         if not word.terms.isdisjoint(other.terms):
             strength = 1.0
-        elif not word.synonyms.isdisjoint(other.terms):
+        elif not word.synonyms.isdisjoint(other.terms) or not word.terms.isdisjoint(other.synonyms):
             strength = SYNONYM
         elif _same_beginning(word.fold, other.fold) >= 0.7 and not (word.is_person and other.is_person):
             strength = SIMILAR
@@ -242,4 +243,4 @@ def _belongs_to_another_verb(figure: Figure, same: list[Figure], facts: Facts, t
 
 def _nearest_verb(place: int, facts: Facts) -> Word | None:
     verbs = [w for w in facts.words if w.is_verb]
-    return min(verbs, key=lambda w: (abs(w.place - place), w.place)) if verbs else None
+    return min(verbs, key=lambda w: (facts.distance(w.place, place), w.place)) if verbs else None

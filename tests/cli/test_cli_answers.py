@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -231,14 +233,20 @@ class Typist:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def interrupt(self) -> None:
-        self.child.send_signal(signal.SIGINT)
+    def interrupt_until(self, text: str) -> None:
+        """Press Ctrl-C, again when nothing came of it: Python's readline loses a signal just before it begins to wait."""
+        for _ in range(10):
+            self.child.send_signal(signal.SIGINT)
+            with suppress(TimeoutError):
+                return self.wait_for(text, 4)
+        raise AssertionError(f"Ctrl-C brought no {text!r}")
 
     def wait_for(self, text: str, seconds: float = 40) -> None:
         """Read until the text, new since the last wait, is on the screen; `seen` is what came until then."""
         deadline = time.monotonic() + seconds
         while text not in self.shown:
-            assert time.monotonic() < deadline, f"no {text!r} in {self.shown[-2000:]!r}"
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no {text!r} in {self.shown[-2000:]!r}")
             if select.select([self.master], [], [], 0.2)[0]:
                 try:
                     self.shown += os.read(self.master, 65536).decode("utf-8", "replace")
@@ -248,31 +256,51 @@ class Typist:
         self.seen, self.shown = self.shown[:end], self.shown[end:]
 
     def end(self) -> int:
-        status = self.child.wait(timeout=30)
+        return self.child.wait(timeout=30)
+
+    def close(self) -> None:
+        if self.child.poll() is None:
+            self.child.kill()
+            self.child.wait(timeout=30)
         os.close(self.master)
-        return status
 
 
-def test_ask_on_a_terminal_has_colour_unless_told_not_to(home: Path) -> None:
-    typist = Typist(home, "ask", QUESTION, "--lang", "ru")
+Open = Callable[..., Typist]
+
+
+@pytest.fixture
+def on_terminal(home: Path) -> Iterator[Open]:
+    """Run the program on a pseudo-terminal: ``on_terminal("chat", "--lang", "ru", NO_COLOR="1")``."""
+    opened: list[Typist] = []
+
+    def open_typist(*arguments: str, **env: str) -> Typist:
+        opened.append(Typist(home, *arguments, **env))
+        return opened[-1]
+
+    yield open_typist
+    for typist in opened:
+        typist.close()
+
+
+def test_ask_on_a_terminal_has_colour_unless_told_not_to(on_terminal: Open) -> None:
+    typist = on_terminal("ask", QUESTION, "--lang", "ru")
     typist.wait_for("pack:ru/library")
     assert "\x1b[1" in typist.seen and "Читаю:" in typist.seen
     assert typist.end() == 0
-    typist = Typist(home, "ask", QUESTION, "--lang", "ru", NO_COLOR="1")
+    typist = on_terminal("ask", QUESTION, "--lang", "ru", NO_COLOR="1")
     typist.wait_for("pack:ru/library")
     assert "\x1b" not in typist.seen
     assert typist.end() == 0
 
 
-@pytest.mark.slow
-def test_chat_on_a_terminal(home: Path) -> None:
-    typist = Typist(home, "chat", "--lang", "ru")
+def test_chat_on_a_terminal(on_terminal: Open) -> None:
+    typist = on_terminal("chat", "--lang", "ru")
     typist.wait_for("›")
-    typist.interrupt()
-    typist.wait_for("ещё раз")
+    typist.interrupt_until("ещё раз")
     typist.type(QUESTION + "\n")
     typist.wait_for("pack:ru/library")
-    typist.type("/open 1\n")
+    typist.wait_for("›")
+    typist.type("/op\t1\n")  # the name completes
     typist.wait_for("\x1b[1;33m")
     typist.wait_for("›")
     typist.type("\x04")
@@ -280,27 +308,38 @@ def test_chat_on_a_terminal(home: Path) -> None:
     assert typist.end() == 0
 
 
-@pytest.mark.slow
-def test_ctrl_c_stops_an_answer_and_a_second_one_leaves(home: Path, slow_endpoint: str) -> None:
-    typist = Typist(home, "chat", "--lang", "ru", "--model", "openai:slow", SAMOVAR_GENERATE__BASE_URL=slow_endpoint)
+def test_ctrl_c_stops_an_answer_and_a_second_one_leaves(on_terminal: Open, home: Path, slow_endpoint: str) -> None:
+    typist = on_terminal("chat", "--lang", "ru", "--model", "openai:slow", SAMOVAR_GENERATE__BASE_URL=slow_endpoint)
     typist.wait_for("›")
     typist.type(QUESTION + "\n")
     typist.wait_for("слово2")
-    typist.interrupt()
-    typist.wait_for("›")  # the prompt is back: the answer was stopped, the conversation was not
-    typist.interrupt()
-    typist.wait_for("ещё раз")
-    typist.interrupt()
-    typist.wait_for("--continue")
+    typist.interrupt_until("›")  # the prompt is back: the answer was stopped, the conversation was not
+    typist.interrupt_until("ещё раз")
+    typist.interrupt_until("--continue")
     assert typist.end() == 0
     [stored] = (home / "conversations").glob("*.jsonl")
     assert json.loads(stored.read_text().splitlines()[-1])["answer"]["stop_reason"] == "cancelled"
 
 
-@pytest.mark.slow
-def test_ctrl_c_ends_ask_with_what_there_is(home: Path, slow_endpoint: str) -> None:
-    typist = Typist(home, "ask", QUESTION, "--lang", "ru", "--model", "openai:slow", SAMOVAR_GENERATE__BASE_URL=slow_endpoint)
+def test_ctrl_c_ends_ask_with_what_there_is(on_terminal: Open, slow_endpoint: str) -> None:
+    typist = on_terminal("ask", QUESTION, "--lang", "ru", "--model", "openai:slow", SAMOVAR_GENERATE__BASE_URL=slow_endpoint)
     typist.wait_for("слово2")
-    typist.interrupt()
-    typist.wait_for("Прервано")
+    typist.interrupt_until("Прервано")
     assert typist.end() == 130
+
+
+def test_remove_asks_on_a_terminal(on_terminal: Open, run: Any) -> None:
+    for typed, message in (("\n", "Ничего не удалено"), ("да\n", "Удалено: 1 документ")):
+        typist = on_terminal("remove", "pack:ru/library/geography/baykal.md", "--lang", "ru")
+        typist.wait_for("[д/Н]")
+        typist.type(typed)
+        typist.wait_for(message)
+        assert typist.end() == 0
+    assert run("library", "show", "pack:ru/library/geography/baykal.md").status == 1
+
+
+def test_add_on_a_terminal_shows_a_bar(on_terminal: Open, texts: Path) -> None:
+    typist = on_terminal("add", str(texts), "--lang", "ru")
+    typist.wait_for("Указатель обновлён")
+    assert "Чтение" in typist.seen and "Добавлено: 3 документа" in typist.seen
+    assert typist.end() == 0

@@ -42,6 +42,22 @@ def test_sentences_cover_every_visible_character_once(tag: str, text: str) -> No
     assert all(seen or char.isspace() for seen, char in zip(covered, text, strict=True))
 
 
+@pytest.mark.parametrize("tag", available_profiles())
+@given(text=TEXTS | CYRILLIC | st.text(alphabet="абА. г", max_size=60))
+@settings(max_examples=300)
+def test_fast_path_agrees_with_the_rules(tag: str, text: str) -> None:
+    profile = profile_for(tag)
+    quick = profile.sentences(text)
+    splits = {offset for offset, _, verdict in explain_sentences(text, profile) if verdict == "split"}
+    ends = {stop for _, stop in quick[:-1]}
+    assert ends <= splits
+    assert all(
+        any(text[min(a, b) : max(a, b)].strip() == "" for b in ends | {len(text.rstrip()), 0})
+        for a in splits
+        if text[:a].strip()
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

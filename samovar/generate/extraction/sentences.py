@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -153,7 +154,7 @@ def _in_order(mine: Matches) -> float:
     places = [p for p in mine.places if p >= 0]
     if len(places) < 2:
         return 0.0
-    return sum(1 for a, b in zip(places, places[1:], strict=False) if a < b) / (len(places) - 1)
+    return sum(1 for a, b in itertools.pairwise(places) if a < b) / (len(places) - 1)
 
 
 def _adjacent(content: list[QuestionTerm], mine: Matches) -> float:
@@ -161,7 +162,7 @@ def _adjacent(content: list[QuestionTerm], mine: Matches) -> float:
     if len(content) < 2:
         return 0.0
     near = 0
-    for a, b in zip(mine.places, mine.places[1:], strict=False):
+    for a, b in itertools.pairwise(mine.places):
         if a >= 0 and b >= 0 and 0 < abs(a - b) <= 3:
             near += 1
     return near / (len(content) - 1)

@@ -77,9 +77,7 @@ def _is_new_of_kind(kind: str, question: AskedQuestion, words: list[Word], i: in
     if kind == "time":
         return is_year(word) or is_time(word, profile)
     tags = profile.tags(word.text)
-    if not word.capital or (i == 0 and (word.stop or not tags & _NAMES)):
-        return False
-    return True
+    return not (not word.capital or (i == 0 and (word.stop or not tags & _NAMES)))
 
 
 _PERSONAL = frozenset({"name", "surname", "patronymic"})
