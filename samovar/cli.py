@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return status
         except BrokenPipeError:
-            return leave_quietly()
+            return leave_quietly(session.terminal)
 
 
 def run(arguments: Sequence[str], session: Session) -> int:
@@ -63,6 +63,11 @@ def run(arguments: Sequence[str], session: Session) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
+    except SystemExit as leaving:
+        if sys.stdout is terminal.out:
+            raise
+        sys.stdout = terminal.out  # typer wraps it when the pipe is closed, and leaves with status 1
+        raise BrokenPipeError from leaving
     except OSError as error:
         report(say("error.system", message=_system_message(error)), terminal)
         show_traceback()
@@ -83,9 +88,11 @@ def build_program() -> Any:
 
     app = typer.Typer(name=PROGRAM, rich_markup_mode=None, pretty_exceptions_enable=False)
     start.register(app)
-    for module in (ask, chat, search, add, remove, library, model, settings):
+    modules = (ask, chat, search, add, remove, library, model, settings)
+    for module in modules:
         module.register(app)
-    program = typer.main.get_command(app)
+    program: Any = typer.main.get_command(app)
+    program.commands = {module.NAME: program.commands[module.NAME] for module in modules}  # typer puts groups last
     translate(program, current_words())
     return program
 
@@ -197,10 +204,11 @@ def show_traceback() -> None:
         traceback.print_exc()
 
 
-def leave_quietly() -> int:
-    """The reader of our output has gone (``| head``): say nothing more, also not at exit."""
+def leave_quietly(terminal: Terminal) -> int:
+    """The reader of our output has gone (``| head``): say nothing more, also not when Python flushes at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, terminal.out.fileno())
+    os.close(nowhere)
     return 0
 
 

@@ -21,11 +21,9 @@ FALLBACK = "en"
 
 PLURALS: Mapping[str, Callable[[int], int]] = {
     "one-other": lambda n: 0 if n == 1 else 1,
-    "one-few-many": lambda n: 0
-    if n % 10 == 1 and n % 100 != 11
-    else 1
-    if 2 <= n % 10 <= 4 and not 12 <= n % 100 <= 14
-    else 2,
+    "one-few-many": lambda n: (
+        0 if n % 10 == 1 and n % 100 != 11 else 1 if 2 <= n % 10 <= 4 and not 12 <= n % 100 <= 14 else 2
+    ),
     "none": lambda n: 0,
 }
 """Plural rules by name: number to index of the form. Source: CLDR, "Language Plural Rules", for whole numbers."""

@@ -5,25 +5,32 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from samovar.assistant.answer import Answer, CheckedSentence, Delta, Done, Event, Found
-from samovar.assistant.grounding import Shown, make_messages
-from samovar.assistant.injection import blank_commands
+from samovar.assistant.answer import Answer, CheckedSentence, Citation, Delta, Done, Event, Found
+from samovar.assistant.draft import NO_ANSWER, Draft
+from samovar.assistant.grounding import KEY_BYTES, Shown, make_messages
+from samovar.assistant.injection import blank_commands, is_command
 from samovar.assistant.prompts import phrase, prompt
 from samovar.assistant.rewrite import Exchange, rewrite_question
-from samovar.assistant.verify import MIN_SUPPORTED, Citations, check_draft
+from samovar.assistant.subjects import SUBJECT_BONUS, is_subject, titles_of
+from samovar.assistant.verify import MIN_SUPPORTED, Citations, check_draft, strip_markers
 from samovar.generate.budget import fit_passages
 from samovar.generate.model import Cancel, GenerationOptions, Message, Model, Piece
 from samovar.language import Profile, choose_profile
 from samovar.search.hit import Hit
 from samovar.search.query import Filters
-from samovar.search.searcher import Searcher
 from samovar.settings import Settings
 
-NO_ANSWER = "NO_ANSWER"
+if TYPE_CHECKING:
+    from samovar.search.searcher import Searcher
+
+__all__ = ["NO_ANSWER", "Assistant", "Turn"]
+
 HISTORY_TURNS = 3  # earlier exchanges shown to a language model
 
 
@@ -108,8 +115,10 @@ class Assistant:
         blanked = 0
         for i, hit in enumerate(hits):
             text = blank_commands(hit.passage.text, work.profile)
-            blanked += text != hit.passage.text
-            shown.append(Shown(i + 1, hit.document.title, text, max(0.0, hit.score / best)))
+            title = "" if is_command(hit.document.title, work.profile) else hit.document.title
+            blanked += text != hit.passage.text or title != hit.document.title
+            bonus = SUBJECT_BONUS if is_subject(work.query, titles_of(hit.document), work.profile) else 0.0
+            shown.append(Shown(i + 1, title, text, max(0.0, hit.score / best) + bonus))
         if blanked:
             work.note("commands", count=blanked)
         return shown
@@ -124,8 +133,12 @@ class Assistant:
             text, last = text + piece.text, piece
         work.timings["generate"] = time.perf_counter() - work.started - work.timings["search"]
         confidence = last.confidence or 0.0
-        if not last.spans or confidence < self.settings.assistant.abstain_below:
-            yield Done(self._abstain(work, confidence=confidence))
+        reason = last.stop_reason or "stop"
+        if reason == "cancelled":
+            work.note(reason)
+        clean = all(shown[p].text[a:b] == work.hits[p].passage.text[a:b] for p, a, b in last.spans)
+        if not last.spans or not clean or confidence < self.settings.assistant.abstain_below:
+            yield Done(self._abstain(work, confidence=confidence, reason=reason))
             return
         citations = Citations()
         numbers = tuple(citations.add(work.hits[p], start, end) for p, start, end in last.spans)
@@ -148,38 +161,41 @@ class Assistant:
         """A language model: its text is a draft that is checked sentence by sentence."""
         generate = self.settings.generate
         earlier = _history_messages(history)
-        key = None
+        key = secrets.token_hex(KEY_BYTES)
+        shown = self._shown(work)
         fitted = fit_passages(
             self.model,
-            lambda shown: make_messages(work.query, work.language, shown, earlier, key),
-            self._shown(work),
+            lambda fitting: make_messages(work.query, work.language, fitting, earlier, key),
+            shown,
             self.settings.assistant.context_budget_tokens,
             generate.max_tokens,
         )
         if fitted.left_out:
             work.note("left_out", count=len(fitted.left_out))
-        draft = ""
-        sent = 0
+        draft = Draft()
         reason = "stop"
         options = GenerationOptions(temperature=generate.temperature, max_tokens=generate.max_tokens)
         for piece in self.model.stream(fitted.messages, options, cancel):
-            draft += piece.text
-            if draft and "first_token" not in work.timings:
+            if piece.text and "first_token" not in work.timings:
                 work.timings["first_token"] = time.perf_counter() - work.started
-            if not NO_ANSWER.startswith(draft.strip()[: len(NO_ANSWER)]) and sent < len(draft):
-                yield Delta(draft[sent:])
-                sent = len(draft)
+            if ready := draft.feed(piece.text):
+                yield Delta(ready)
             reason = piece.stop_reason or reason
+        if ready := draft.finish():
+            yield Delta(ready)
         work.timings["generate"] = time.perf_counter() - work.started - work.timings["search"]
-        yield Done(self._check(work, draft, fitted.kept, reason))
+        seen = [p if i in fitted.kept else replace(p, text="") for i, p in enumerate(shown)]
+        yield Done(self._check(work, draft, seen, reason))
 
-    def _check(self, work: Work, draft: str, kept: Sequence[int], reason: str) -> Answer:
+    def _check(self, work: Work, draft: Draft, seen: Sequence[Shown], reason: str) -> Answer:
+        """Check a draft against the passages as the model saw them (no text for one left out)."""
         if reason in ("cancelled", "length"):
             work.note(reason)
-        if not draft.strip() or draft.strip().startswith(NO_ANSWER) or reason == "refused":
+        if draft.declined or reason == "refused":
             return self._abstain(work, reason=reason)
-        used = [work.hits[i] for i in kept]
-        checked = check_draft(draft, used, work.profile)
+        finished = reason not in ("cancelled", "length")
+        hits = work.hits[: len(seen)]
+        checked = check_draft(draft.text, hits, work.profile, shown=seen, question=work.query, finished=finished)
         work.timings["verify"] = time.perf_counter() - work.started - work.timings["search"] - work.timings["generate"]
         if checked.supported < MIN_SUPPORTED:
             work.note("unsupported")
@@ -189,7 +205,17 @@ class Assistant:
         return self._answer(work, checked.text, checked.citations, checked.sentences, reason=reason)
 
     # -- results ----------------------------------------------------------------------------------------------------
-    def _answer(self, work: Work, text, citations, sentences, *, short=None, confidence=None, reason="stop") -> Answer:  # type: ignore[no-untyped-def]
+    def _answer(
+        self,
+        work: Work,
+        text: str,
+        citations: tuple[Citation, ...],
+        sentences: tuple[CheckedSentence, ...],
+        *,
+        short: tuple[str, int, int] | None = None,
+        confidence: float | None = None,
+        reason: str = "stop",
+    ) -> Answer:
         work.timings["total"] = time.perf_counter() - work.started
         return Answer(
             text, "answered", citations, work.hits, self.model.name, work.timings, sentences, work.query, tuple(work.notes), short,
@@ -219,5 +245,5 @@ def _history_messages(history: Sequence[Turn]) -> list[Message]:
     out = []
     for turn in history[-HISTORY_TURNS:]:
         if turn.answer.status == "answered":
-            out += [Message("user", turn.question), Message("assistant", turn.answer.text)]
+            out += [Message("user", turn.question), Message("assistant", strip_markers(turn.answer.text))]
     return out

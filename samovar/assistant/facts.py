@@ -13,8 +13,9 @@ from samovar.language import Profile
 
 _NAME_TAGS = frozenset({"name", "surname", "patronymic", "place", "organisation"})
 _PERSON_TAGS = frozenset({"name", "surname", "patronymic"})
+CASES = frozenset({"nom", "gen", "dat", "acc", "ins", "loc"})
 BREAK = 4  # what a clause boundary counts for, in tokens
-_PLAIN_TAGS = (frozenset(), frozenset({"noun"}))  # what a tagger without name labels says of a name
+_PLAIN_TAGS: tuple[frozenset[str], ...] = (frozenset(), frozenset({"noun"}))  # what a tagger without name labels says of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Word:
 @dataclass(slots=True)
 class Facts:
     """The words and figures of a stretch; `size` is its number of tokens, `initials` single capital letters with a dot, `breaks` the places
-    of tokens that open a clause (a conjunction, or a comma before)."""
+    of tokens that open a clause (a conjunction, or a comma before); `border` is where the second of two sentences begins, or 0."""
 
     words: list[Word]
     figures: list[Figure]
@@ -58,6 +59,7 @@ class Facts:
     breaks: list[int] = field(default_factory=list)
     negated: bool = False
     size: int = 0
+    border: int = 0
 
     @property
     def terms(self) -> set[str]:
@@ -72,7 +74,7 @@ class Facts:
         breaks = [*self.breaks, self.size, *(b + self.size for b in other.breaks)]
         return Facts(
             self.words + words, self.figures + figures, self.initials | other.initials, breaks, self.negated or other.negated,
-            self.size + other.size,
+            self.size + other.size, self.size,
         )  # fmt: skip
 
     def distance(self, a: int, b: int) -> int:

@@ -181,6 +181,6 @@ def _unit_after(text: str, tokens: Sequence[Token], i: int, profile: Profile) ->
     if i >= len(tokens) or text[tokens[i - 1].end : tokens[i].start].strip() or tokens[i].text[:1].isupper():
         return ""
     word = tokens[i].text
-    if tokens[i].kind != "word" or profile.is_stop_word(word) or not profile.tags(word) & {"noun"} and len(word) > 3:
+    if tokens[i].kind != "word" or profile.is_stop_word(word) or (not profile.tags(word) & {"noun"} and len(word) > 3):
         return ""
     return profile.lemmas(word)[0]

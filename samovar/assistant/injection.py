@@ -29,6 +29,7 @@ _BLANKS = re.compile(r"[^\S\n]+")
 _INVISIBLE = re.compile(
     "[\u00ad\u0300-\u036f\u0483-\u0489\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]"
 )
+_ENDS = ".!?…>"  # a command that ends otherwise is a heading: what follows it belongs to it
 _TAG_BLOCK = 0xE0000  # invisible "tag" characters that mirror ASCII
 
 
@@ -96,7 +97,27 @@ def find_commands(text: str, profile: Profile) -> list[Span]:
         if is_command(" ".join(_STOPS.sub(" ", text[a:b]) for a, b in (spans[i] for i in run)), profile):
             for i in run:
                 flagged[i] = True
-    return [span for span, hit in zip(spans, flagged, strict=True) if hit]
+    for i, (a, b) in enumerate(spans[:-1]):
+        flagged[i + 1] |= flagged[i] and text[b - 1] not in _ENDS and len(profile.tokens(text[a:b])) <= MAX_SCRAP
+    out: list[Span] = []
+    for span, hit in zip(spans, flagged, strict=True):
+        out += _guilty_lines(text, span, profile) if hit else []
+    return out
+
+
+def _guilty_lines(text: str, span: Span, profile: Profile) -> list[Span]:
+    """The lines of a sentence that hold the command and what they introduce, when the others hold none; else the whole sentence."""
+    lines, start = [], span[0]
+    for line in text[span[0] : span[1]].split("\n"):
+        lines.append((start, start + len(line)))
+        start += len(line) + 1
+    guilty: list[Span] = []
+    for i, (a, b) in enumerate(lines):
+        introduced = i and lines[i - 1] in guilty and text[lines[i - 1][1] - 1] not in _ENDS
+        if introduced or is_command(text[a:b], profile):
+            guilty.append((a, b))
+    rest = "\n".join(text[a:b] for a, b in lines if (a, b) not in guilty)
+    return guilty if guilty and not is_command(rest, profile) else [span]
 
 
 def _scraps(text: str, spans: list[Span], profile: Profile) -> list[list[int]]:

@@ -1,8 +1,8 @@
-"""A follow-up question made searchable: what it leaves unsaid is taken from the turns before it.
+"""A follow-up question made searchable: what it leaves unsaid is taken from the turn before it.
 
-Rules, in order: a question that names something new and has no pronoun stands alone; one that begins like a follow-up and names
-something ("А Лермонтов?") takes the earlier question with the name exchanged; one with a pronoun, or with hardly a content word,
-is joined by the names of the last exchange. No model is asked, so the rewriting is the same every time and shown in the answer.
+Rules, in order: a question that only names something new ("А Лермонтов?", "What about Chekhov?") takes the earlier question with the
+name exchanged; one with a pronoun, or with nothing of its own to search for ("Почему?", "Tell me more"), is joined by the
+topic of the last exchange; any other stands alone. No model is asked, so the rewriting is the same every time and shown in the answer.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from samovar.language import Profile
+from samovar.language.token import Token
 
 MIN_CONTENT = 2  # content words with which a question can stand alone
+MAX_ELLIPSIS = 5  # words of a question that only names something new
+MAX_ASIDE = 3  # words of a sentence before the question that may be dropped ("Thanks! And Chekhov?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,22 @@ class Exchange:
     title: str = ""
 
 
-def content_words(text: str, profile: Profile) -> list[str]:
-    """The words that are neither stop words, pronouns nor the question word, as they stand in the text."""
+def content_tokens(text: str, profile: Profile) -> list[Token]:
+    """The words that are neither stop words, pronouns, single letters nor the question word."""
     asked = profile.read_question(text)
     skipped = profile.stop_words | profile.pronouns | profile.follow_up_openings | {asked.word}
-    return [t.text for t in profile.tokens(text) if profile.fold(t.text) not in skipped]
+    return [t for t in profile.tokens(text) if profile.fold(t.text) not in skipped and len(t.text) > 1 and not _refers(t.text, profile)]
+
+
+def content_words(text: str, profile: Profile) -> list[str]:
+    """The texts of `content_tokens`."""
+    return [t.text for t in content_tokens(text, profile)]
 
 
 def names_in(text: str, profile: Profile) -> list[str]:
-    """Capitalised content words; the first word of the text counts only when no sentence would capitalise it (it is not the question word)."""
-    return [w for w in content_words(text, profile) if w[:1].isupper() and len(w) > 1]
+    """Capitalised content words; a first word counts too, unless it is a verb (the question word, which opens most questions, is no content)."""
+    tokens = content_tokens(text, profile)
+    return [t.text for t in tokens if t.text[:1].isupper() and (text[: t.start].strip() or "verb" not in profile.tags(t.text))]
 
 
 def rewrite_question(question: str, history: Sequence[Exchange], profile: Profile) -> str:
@@ -41,26 +50,97 @@ def rewrite_question(question: str, history: Sequence[Exchange], profile: Profil
     if not history:
         return question
     last = history[-1]
-    tokens = [profile.fold(t.text) for t in profile.tokens(question)]
-    content = content_words(question, profile)
-    names = names_in(question, profile)
-    opens = bool(tokens) and tokens[0] in profile.follow_up_openings
-    refers = any(t in profile.pronouns for t in tokens)
-    if opens and names and len(content) == len(names):
-        return exchange_names(last.query, names, profile)
-    if not refers and (names or len(content) >= MIN_CONTENT) and not (opens and not names):
+    asked = _drop_aside(question, profile)
+    content = content_words(asked, profile)
+    names = names_in(asked, profile)
+    pronouns = [t.text for t in profile.tokens(asked) if _refers(t.text, profile)]
+    if not pronouns and names_something_new(asked, content, names, profile):
+        return exchange_topic(last.query, content, bool(names), profile) or _join(asked, topic_of(last, True, profile), profile)
+    opens = _opens(asked, profile)
+    if not pronouns and (names or (len(content) >= MIN_CONTENT and not opens and not _asks_for_more(asked, content, profile))):
         return question
-    topic = [w for w in names_in(last.short, profile)] if last.short[:1].isupper() else []
-    if not topic:
-        topic = names_in(last.query, profile) or [t.text for t in profile.tokens(last.title)] or content_words(last.query, profile)
-    missing = [w for w in topic if profile.fold(w) not in tokens]
+    persons = not pronouns or any("pron" in profile.tags(p) or not profile.tags(p) for p in pronouns)
+    return _join(asked, topic_of(last, persons, profile), profile)
+
+
+def _drop_aside(question: str, profile: Profile) -> str:
+    """The last sentence of a question when what stands before it is a word of thanks or the like."""
+    spans = profile.sentences(question)
+    if len(spans) < 2 or len(profile.tokens(question[: spans[-1][0]])) > MAX_ASIDE:
+        return question
+    return question[spans[-1][0] : spans[-1][1]]
+
+
+def _opens(question: str, profile: Profile) -> bool:
+    tokens = profile.tokens(question)
+    return bool(tokens) and profile.fold(tokens[0].text) in profile.follow_up_openings
+
+
+def _refers(word: str, profile: Profile) -> bool:
+    """Whether a word is a pronoun, in any of its forms."""
+    return profile.fold(word) in profile.pronouns or profile.lemmas(word)[0] in profile.pronouns
+
+
+def names_something_new(question: str, content: Sequence[str], names: Sequence[str], profile: Profile) -> bool:
+    """Whether a question is nothing but a new name or thing in place of the earlier one: no verb, and it opens like a follow-up, has a
+    preposition right after the question word ("what about"), or has no question word at all."""
+    tokens = profile.tokens(question)
+    if not content or len(tokens) > MAX_ELLIPSIS or any("verb" in profile.tags(t.text) for t in tokens):
+        return False
+    asked = profile.read_question(question)
+    if _opens(question, profile):
+        return asked.index < 0
+    if asked.index < 0:
+        return bool(names) and question.rstrip().endswith("?")
+    after = tokens[asked.index + 1].text if asked.index + 1 < len(tokens) else ""
+    return asked.index == 0 and asked.kind in ("thing", "manner") and "prep" in profile.tags(after)
+
+
+def _asks_for_more(question: str, content: Sequence[str], profile: Profile) -> bool:
+    """Whether it names nothing to search for ("Расскажи подробнее"): no question word, no noun."""
+    if profile.read_question(question).index >= 0 or question.rstrip().endswith("?"):
+        return False
+    return all(profile.tags(w) and "noun" not in profile.tags(w) for w in content)
+
+
+def exchange_topic(query: str, new: Sequence[str], named: bool, profile: Profile) -> str:
+    """Put the new words in place of the earlier query's names, or, for a thing without a name, of its last noun; "" when neither is there."""
+    tokens = content_tokens(query, profile)
+    old = [t for t in tokens if t.text[:1].isupper()]
+    if not named and old:
+        return ""
+    if not old:
+        old = [t for t in tokens if "noun" in profile.tags(t.text)][-1:] or (tokens[-1:] if named else [])
+    if not old:
+        return ""
+    run = [old[0]]
+    for token in old[1:]:
+        if len(profile.tokens(query[run[-1].end : token.start])) <= 1:
+            run.append(token)
+    start, end = run[0].start, run[-1].end
+    if named and len(new) > 1:  # a new name that brings its noun along ("А Русский музей?") takes the old noun's place as well
+        end = next((t.end for t in tokens if t.start > end and "noun" in profile.tags(t.text) and not query[end : t.start].strip()), end)
+    return query[:start] + " ".join(new) + query[end:]
+
+
+def topic_of(last: Exchange, persons: bool, profile: Profile) -> list[str]:
+    """What the last exchange was about: the name in its short answer (for a personal pronoun), else the names of its question with the
+    nouns beside them, else its other content words but verbs, else the title of what was cited."""
+    if persons and last.short[:1].isupper() and (names := names_in(last.short, profile)):
+        return names
+    tokens = [t for t in content_tokens(last.query, profile) if "verb" not in profile.tags(t.text)]
+    runs: list[list[Token]] = []
+    for token in tokens:
+        between = profile.tokens(last.query[runs[-1][-1].end : token.start]) if runs else []
+        if runs and (not between or (len(between) == 1 and "prep" in profile.tags(between[0].text))):
+            runs[-1].append(token)
+        else:
+            runs.append([token])
+    named = [run for run in runs if any(t.text[:1].isupper() for t in run)]
+    return [t.text for run in named or runs for t in run] or content_words(last.title, profile)
+
+
+def _join(question: str, topic: Sequence[str], profile: Profile) -> str:
+    present = {t for token in profile.tokens(question) for t in profile.terms(token.text)}
+    missing = [w for w in topic if present.isdisjoint(profile.terms(w))]
     return f"{question.rstrip(' ?!.')} {' '.join(missing)}?" if missing else question
-
-
-def exchange_names(query: str, names: Sequence[str], profile: Profile) -> str:
-    """Replace the run of names in the earlier query by the new ones; append them when it has none."""
-    old = set(names_in(query, profile))
-    tokens = [t for t in profile.tokens(query) if t.text in old]
-    if not tokens:
-        return f"{query.rstrip(' ?!.')} {' '.join(names)}?"
-    return query[: tokens[0].start] + " ".join(names) + query[tokens[-1].end :]

@@ -9,11 +9,12 @@ sentence gets through, a free paraphrase or a translation counts as unsupported.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from samovar.assistant.facts import Facts, Word, agent_of, read_facts
+from samovar.assistant.facts import CASES, Facts, Word, agent_of, read_facts
 from samovar.assistant.figures import Figure, shortens
 from samovar.assistant.injection import find_commands
 from samovar.language import Profile, Span
@@ -90,7 +91,7 @@ def _stretches(number: int, passage: str, profile: Profile) -> list[Stretch]:
     single = [Stretch(number, s, f) for s, f in zip(spans, read, strict=True) if f is not None]
     pairs = [
         Stretch(number, (spans[i][0], spans[i + 1][1]), a + b, True)
-        for i, (a, b) in enumerate(zip(read, read[1:], strict=False))
+        for i, (a, b) in enumerate(itertools.pairwise(read))
         if a is not None and b is not None
     ]
     return single + pairs
@@ -108,6 +109,8 @@ def judge(facts: Facts, there: Facts, profile: Profile, title: Facts) -> float:
             if not _name_is_there(word, None, title, profile):
                 return 0.0
     if by_title and _speaks_of_another(there, facts, title):
+        return 0.0
+    if there.border and _subject_differs(facts, there, matches, profile):
         return 0.0
     if not facts.initials <= there.initials | title.initials | {w.fold[0] for w in there.words + title.words if w.capital}:
         return 0.0
@@ -132,6 +135,8 @@ def _match(word: Word, there: Facts, profile: Profile) -> Match | None:
             strength = 1.0
         elif not word.synonyms.isdisjoint(other.terms) or not word.terms.isdisjoint(other.synonyms):
             strength = SYNONYM
+        elif word.capital and other.capital and _same_across_scripts(word.fold, other.fold, profile):
+            strength = 1.0
         elif _same_beginning(word.fold, other.fold) >= 0.7 and not (word.is_person and other.is_person):
             strength = SIMILAR
         else:
@@ -209,6 +214,39 @@ def _speaks_of_another(there: Facts, facts: Facts, title: Facts) -> bool:
     """Whether the evidence has a person of its own as the subject, so that the title's name cannot be meant."""
     known = facts.terms | title.terms
     return any(w.is_person and ("nom" in w.tags or w.first) and w.terms.isdisjoint(known) for w in there.words)
+
+
+def _subject_differs(facts: Facts, there: Facts, matches: list[Match | None], profile: Profile) -> bool:
+    """Whether, of two sentences, a name stands in one and what is said of it in the other, about somebody else ("The Don rises … The Lena flows …")."""
+    known = facts.terms | {t for m in matches if m for t in m.word.terms}
+    for second in (False, True):
+        side = [w for w in there.words if (w.place >= there.border) == second]
+        other = [w for w in there.words if (w.place >= there.border) != second]
+        if not any(w.terms.isdisjoint(known) for w in side if w.is_name) or _subject_is_known(side, known):
+            continue
+        away = [w for w in facts.words if w.is_name and _stands_among(w, other, profile) and not _stands_among(w, side, profile)]
+        said = [m for w, m in zip(facts.words, matches, strict=True) if m and not w.is_name and m.word in side and not _stands_among(w, other, profile)]
+        if away and said:
+            return True
+    return False
+
+
+def _stands_among(word: Word, words: Sequence[Word], profile: Profile) -> bool:
+    return any(not word.terms.isdisjoint(w.terms) or _same_across_scripts(word.fold, w.fold, profile) for w in words)
+
+
+def _subject_is_known(side: Sequence[Word], known: set[str]) -> bool:
+    """Whether the names that can be the subject of a sentence (in the nominative; without cases one before the verb) are among the known terms."""
+    runs: list[list[Word]] = []
+    for word in (w for w in side if w.is_name):
+        if runs and runs[-1][-1].place == word.place - 1:
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    cased = any(w.tags & CASES for w in side)
+    verb = min((w.place for w in side if w.is_verb), default=side[-1].place + 1)
+    subjects = [r for r in runs if any("nom" in w.tags for w in r)] if cased else [r for r in runs[:1] if r[0].place < verb]
+    return all(any(not w.terms.isdisjoint(known) for w in run) for run in subjects)
 
 
 # -- figures --------------------------------------------------------------------------------------------------------

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from samovar.assistant.answer import CheckedSentence, Citation
-from samovar.assistant.support import Support, find_support
+from samovar.assistant.grounding import Shown
+from samovar.assistant.links import strip_links
+from samovar.assistant.support import Evidence
 from samovar.language import Profile
+from samovar.language.sentence import TERMINALS
 from samovar.search.hit import Hit
 
 _MARKER = re.compile(r"\s*\[\s*\d{1,3}(?:\s*[,;]\s*\d{1,3})*\s*\]")
@@ -52,15 +55,28 @@ class Citations:
         return candidate.number
 
 
-def check_draft(draft: str, hits: Sequence[Hit], profile: Profile) -> Checked:
-    """Check a draft that cites passages as [n] (1-based into `hits`); its markers are hints only and are replaced by ours."""
+def check_draft(
+    draft: str, hits: Sequence[Hit], profile: Profile, *, shown: Sequence[Shown] = (), question: str = "", finished: bool = True
+) -> Checked:
+    """Check a draft that cites passages as [n] (1-based into `hits`); its markers are hints only and are replaced by ours.
+
+    Args:
+        shown: passages and titles as the model saw them (commands blanked out, offsets kept); by default those of the hits.
+        question: what was asked, for answers of a word or two.
+        finished: whether the model came to its end; if not, a last sentence cut short is left out unless it is supported.
+    """
     citations = Citations()
-    passages = [h.passage.text for h in hits]
+    passages = [s.text for s in shown] or [h.passage.text for h in hits]
+    titles = [s.title for s in shown] or [h.document.title for h in hits]
+    evidence = Evidence(passages, profile, titles)
     text = ""
     sentences = []
-    for piece, cited in split_draft(draft, profile):
+    pieces = split_draft(strip_links(draft, passages), profile)
+    for i, (piece, cited) in enumerate(pieces):
         preferred = [n - 1 for n in cited if 0 < n <= len(hits)]
-        support: Support | None = find_support(piece, passages, profile, preferred=preferred)
+        support = evidence.support(piece, preferred=preferred, question=question)
+        if support is None and not finished and 0 < i == len(pieces) - 1 and piece[-1:] not in TERMINALS:
+            break
         numbers: tuple[int, ...] = ()
         if support is not None:
             numbers = (citations.add(hits[support.passage], *support.span),)
@@ -69,6 +85,11 @@ def check_draft(draft: str, hits: Sequence[Hit], profile: Profile) -> Checked:
         text += piece + "".join(f" [{n}]" for n in numbers)
         sentences.append(CheckedSentence(start, len(text), support is not None, numbers))
     return Checked(text, tuple(sentences), tuple(citations.made))
+
+
+def strip_markers(text: str) -> str:
+    """Return a text without its [n] markers: the numbers of an earlier answer mean nothing in a later prompt."""
+    return _MARKER.sub("", text)
 
 
 def split_draft(draft: str, profile: Profile) -> list[tuple[str, list[int]]]:

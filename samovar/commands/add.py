@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 REASONS_SHOWN = 5
 
+NAME = "add"
+
 
 def add(
     ctx: typer.Context,
@@ -95,16 +97,17 @@ def _show(bar: ProgressBar, progress: Progress) -> None:
     if progress.bytes_per_second > 0:
         parts.append(say("progress.rate", amount=words.size(progress.bytes_per_second)))
     # files count as well as bytes: a folder of empty files has no bytes to measure by
-    done, total = (progress.bytes_done, progress.bytes_total) if progress.bytes_total else (progress.files_done, progress.files_total)
+    done, total = (
+        (progress.bytes_done, progress.bytes_total)
+        if progress.bytes_total
+        else (progress.files_done, progress.files_total)
+    )
     bar.update(done, total, ", ".join(parts), progress.eta_seconds)
 
 
 def _index(samovar: Samovar, terminal: Terminal, *, quiet: bool) -> None:
     """Bring the search index up to date now, so that the next question does not wait for it."""
-    with Interrupts(lambda: None) as interrupts:
-        _ = samovar.searcher
-        if interrupts.happened:
-            raise KeyboardInterrupt
+    _ = samovar.searcher
     if not quiet:
         terminal.note(say("add.searchable"))
 
@@ -116,7 +119,14 @@ def print_report(report: AddReport, terminal: Terminal, source: str, *, interrup
         terminal.print(say("add.nothing"))
         return
     terminal.print(
-        terminal.style(say("add.summary", documents=say("count.documents", count=report.documents), time=words.duration(report.seconds)), BOLD)
+        terminal.style(
+            say(
+                "add.summary",
+                documents=say("count.documents", count=report.documents),
+                time=words.duration(report.seconds),
+            ),
+            BOLD,
+        )
     )
     rows = [(name, getattr(report, name)) for name in ("kept", "changed", "unchanged", "dropped")]
     terminal.table(
@@ -144,7 +154,12 @@ def print_reasons(report: AddReport, terminal: Terminal, source: str) -> None:
     )
     if len(reasons) > REASONS_SHOWN:
         terminal.print("  …")
-    terminal.note(say("add.see_ledger", command="samovar library ledger --decision dropped" + (f" --source {source}" if source else "")))
+    terminal.note(
+        say(
+            "add.see_ledger",
+            command="samovar library ledger --decision dropped" + (f" --source {source}" if source else ""),
+        )
+    )
 
 
 def describe_reason(reason: str) -> str:
@@ -156,4 +171,4 @@ def describe_reason(reason: str) -> str:
 
 def register(app: Any) -> None:
     """Add the command."""
-    app.command("add", cls=Command, help="add.help", epilog="add.examples")(add)
+    app.command(NAME, cls=Command, help="add.help", epilog="add.examples")(add)

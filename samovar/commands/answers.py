@@ -60,7 +60,9 @@ def print_sources(citations: Sequence[Citation], terminal: Terminal) -> None:
     """Print the numbered sources: title, the sentence cited, address."""
     terminal.print(terminal.style(say("answer.sources"), BOLD))
     for citation in citations:
-        terminal.print(f"{terminal.style(f'[{citation.number}]', BOLD, CYAN)} {terminal.style(one_line(citation.title), BOLD)}")
+        terminal.print(
+            f"{terminal.style(f'[{citation.number}]', BOLD, CYAN)} {terminal.style(one_line(citation.title), BOLD)}"
+        )
         for line in indent_wrapped(citation.quote, terminal, QUOTE_BAR).splitlines():
             terminal.print(terminal.style(line, YELLOW))
         terminal.print(terminal.style("    " + one_line(citation.uri), DIM))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TITLES_SHOWN = 3  # titles announced while a language model thinks
 
+NAME = "ask"
+
 
 def complete_models(incomplete: str) -> list[str]:
     """Return names of usable models, for the shell."""
@@ -30,16 +32,18 @@ def complete_models(incomplete: str) -> list[str]:
     return [info.name for info in list_models(state_home()) if info.installed and info.name.startswith(incomplete)]
 
 
-Model = Annotated[str, typer.Option("--model", metavar="metavar.name", help="option.model", autocompletion=complete_models)]
+Model = Annotated[
+    str, typer.Option("--model", metavar="metavar.name", help="option.model", autocompletion=complete_models)
+]
 
 
 def ask(
     ctx: typer.Context,
     question: Annotated[list[str], typer.Argument(metavar="metavar.question", help="ask.question")],
-    k: Annotated[Optional[int], typer.Option("-k", metavar="metavar.number", min=1, max=50, help="ask.k")] = None,
+    k: Annotated[int | None, typer.Option("-k", metavar="metavar.number", min=1, max=50, help="ask.k")] = None,
     source: Sources = None,
     language: Annotated[
-        Optional[list[str]], typer.Option("--language-filter", metavar="metavar.language", help="option.language")
+        list[str] | None, typer.Option("--language-filter", metavar="metavar.language", help="option.language")
     ] = None,
     model: Model = "",
     show_sources: Annotated[bool, typer.Option("--show-sources/--no-sources", help="ask.show_sources")] = True,
@@ -77,7 +81,7 @@ def follow(events: Iterator[Event], terminal: Terminal, *, quiet: bool) -> Answe
     from samovar.assistant.answer import Delta, Done, Found
 
     draft = Draft(terminal)
-    live = terminal.out_is_terminal and not quiet
+    live = terminal.can_erase and not quiet
     answer: Answer | None = None
     try:
         for event in events:
@@ -103,4 +107,4 @@ def _announce(event: Any, terminal: Terminal) -> None:
 
 def register(app: Any) -> None:
     """Add the command."""
-    app.command("ask", cls=Command, help="ask.help", epilog="ask.examples")(ask)
+    app.command(NAME, cls=Command, help="ask.help", epilog="ask.examples")(ask)

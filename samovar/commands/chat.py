@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from samovar.assistant.assistant import Turn
     from samovar.assistant.conversation import Conversation
 
+NAME = "chat"
+
 
 def chat(
     ctx: typer.Context,
@@ -102,9 +104,13 @@ class Chat:
         """Return the next line, None at the end of the input."""
         if not sys.stdin.isatty():
             return as_text(line) if (line := sys.stdin.readline()) else None
-        # readline must know which characters take no room, or it misplaces the cursor: \x01 and \x02 enclose them
         prompt = say("chat.prompt") + " "
-        if self.terminal.out_colour:
+        if not self.terminal.out_is_terminal:  # `input` would mix the prompt into the results
+            self.terminal.err.write(prompt)
+            self.terminal.err.flush()
+            return sys.stdin.readline() or None
+        if self.terminal.out_colour and "readline" in sys.modules:
+            # readline must know which characters take no room, or it misplaces the cursor: \x01 and \x02 enclose them
             prompt = f"\x01\x1b[{BOLD};{CYAN}m\x02{prompt}\x01\x1b[0m\x02"
         try:
             self.terminal.print()
@@ -197,7 +203,9 @@ def restore_answer(text: str, record: dict[str, Any]) -> Answer:
         citations=tuple(Citation(**{name: c[name] for name in names}) for c in record.get("citations", [])),
         hits=(),
         model=record.get("model", ""),
-        sentences=tuple(CheckedSentence(s["start"], s["end"], s["supported"], tuple(s["citations"])) for s in sentences),
+        sentences=tuple(
+            CheckedSentence(s["start"], s["end"], s["supported"], tuple(s["citations"])) for s in sentences
+        ),
         query=record.get("query", ""),
         short=(short["document_id"], short["start"], short["end"]) if short else None,
         confidence=record.get("confidence"),
@@ -207,4 +215,4 @@ def restore_answer(text: str, record: dict[str, Any]) -> Answer:
 
 def register(app: Any) -> None:
     """Add the command."""
-    app.command("chat", cls=Command, help="chat.help", epilog="chat.examples")(chat)
+    app.command(NAME, cls=Command, help="chat.help", epilog="chat.examples")(chat)

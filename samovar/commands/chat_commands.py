@@ -50,14 +50,16 @@ class ChatCommands:
             UsageError: there is no such command.
         """
         name, _, argument = line.partition(" ")
-        found = [known for known in self.names if known == name] or [known for known in self.names if known.startswith(name)]
+        found = [known for known in self.names if known == name] or [
+            known for known in self.names if known.startswith(name)
+        ]
         if len(found) != 1 or name == "/":
             raise UsageError(say("chat.no_command", name=clean(name), known=" ".join(self.names)))
         self.names[found[0]](argument.strip())
 
     def complete(self, text: str, state: int) -> str | None:
         """Complete the name of a command (`readline` asks for the first, second, … completion)."""
-        found = [name for name in self.names if text.startswith("/") and name.startswith(text)]
+        found = [f"{name} " for name in self.names if text.startswith("/") and name.startswith(text)]
         return found[state] if state < len(found) else None
 
     # -- looking back at the last answer ------------------------------------------------------------------------------
@@ -82,7 +84,9 @@ class ChatCommands:
             raise UsageError(say("chat.no_number", number=clean(argument) or "1", numbers=numbers))
         document = self.chat.samovar.library.document(place.document_id)
         self.terminal.print(self.terminal.style(one_line(document.title) or one_line(document.uri), BOLD))
-        about = ", ".join(part for part in (document.publisher, document.published, document.licence, document.uri) if part)
+        about = ", ".join(
+            part for part in (document.publisher, document.published, document.licence, document.uri) if part
+        )
         self.terminal.print(self.terminal.style(one_line(about), DIM))
         self.terminal.print()
         self.terminal.print(quote_in_context(document.text, place.start, place.end, self.terminal, place.marks))
@@ -94,7 +98,7 @@ class ChatCommands:
             raise UsageError(say("chat.no_answer"))
         if answer.citations:
             return {c.number: Place(c.document_id, c.start, c.end) for c in answer.citations}
-        shown = [hit for hit in answer.hits[:FOUND_SHOWN]]
+        shown = answer.hits[:FOUND_SHOWN]
         return {
             number: Place(hit.passage.document_id, hit.passage.start, hit.passage.end, hit.highlights)
             for number, hit in enumerate(shown, start=1)
@@ -133,7 +137,9 @@ class ChatCommands:
         except FileExistsError as error:
             raise UsageError(say("chat.export_exists", path=clean(str(path)))) from error
         except OSError as error:
-            raise HomeError(say("chat.export_failed", path=clean(str(path)), reason=error.strerror or str(error))) from error
+            raise HomeError(
+                say("chat.export_failed", path=clean(str(path)), reason=error.strerror or str(error))
+            ) from error
         self.terminal.print(say("chat.exported", path=clean(str(path))))
 
     def show_model(self, argument: str) -> None:

@@ -41,8 +41,8 @@ class Draft:
         """Erase the draft, or end its line when it is too long for that or the window has changed."""
         if not self.text:
             return
-        can_erase = self._terminal.out_colour and self._row < self._terminal.rows - 1
-        if can_erase and self._columns == self._terminal.columns:
+        fits = self._row < self._terminal.rows - 1 and self._columns == self._terminal.columns
+        if fits and self._terminal.can_erase:
             up = f"\x1b[{self._row}A" if self._row else ""
             self._terminal.write(f"\r{up}\x1b[J")
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,7 +36,9 @@ def ledger(
     source: Annotated[
         str, typer.Option("--source", metavar="metavar.name", help="ledger.source", autocompletion=complete_sources)
     ] = "",
-    decision: Annotated[Optional[Decision], typer.Option("--decision", metavar="kept|changed|dropped", help="ledger.decision")] = None,
+    decision: Annotated[
+        Decision | None, typer.Option("--decision", metavar="kept|changed|dropped", help="ledger.decision")
+    ] = None,
     reason: Annotated[str, typer.Option("--reason", metavar="metavar.name", help="ledger.reason")] = "",
     stage: Annotated[str, typer.Option("--stage", metavar="metavar.name", help="ledger.stage")] = "",
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="ledger.oldest_first")] = False,
@@ -103,11 +105,17 @@ def verify(ctx: typer.Context, json: Json = False) -> None:
             damaged = list(find_damage(library, bar))
         num_documents, num_passages = library.num_documents, library.num_passages
     problems = [
-        *({"problem": kind, "source": source, "uri": uri} for kind in ("missing", "surplus", "different") for source, uri in getattr(replay, kind)),
+        *(
+            {"problem": kind, "source": source, "uri": uri}
+            for kind in ("missing", "surplus", "different")
+            for source, uri in getattr(replay, kind)
+        ),
         *({"problem": kind, "source": "", "uri": uri} for kind, uri in damaged),
     ]
     if json:
-        terminal.json({"passed": not problems, "documents": num_documents, "passages": num_passages, "problems": problems})
+        terminal.json(
+            {"passed": not problems, "documents": num_documents, "passages": num_passages, "problems": problems}
+        )
     elif not problems:
         terminal.print(
             say(

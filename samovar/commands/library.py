@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from samovar.library.records import LibraryInfo
     from samovar.library.store import Library
 
+NAME = "library"
 VALUES_SHOWN = 8  # values listed per property; a library of a thousand publishers fits on a screen
 MIN_PREFIX = 6  # digits of an id that are taken for the beginning of one
 
@@ -73,7 +74,11 @@ def print_info(found: LibraryInfo, home: str, terminal: Terminal) -> None:
             terminal.print()
             terminal.print(terminal.style(say(f"library.by_{name}"), BOLD))
             _print_counts(counts, terminal)
-    rows = [(say(f"library.{name}"), value) for name in ("first_added", "last_added", "earliest_published", "latest_published") if (value := getattr(found, name))]
+    rows = [
+        (say(f"library.{name}"), value)
+        for name in ("first_added", "last_added", "earliest_published", "latest_published")
+        if (value := getattr(found, name))
+    ]
     if rows:
         terminal.print()
         terminal.table(rows)
@@ -152,12 +157,22 @@ def show(
         passages = samovar.library.passages_of(document.id)
         if json:
             terminal.json(
-                {**head_as_json(document), "text": document.text, "passages": [{"start": p.start, "end": p.end} for p in passages]}
+                {
+                    **head_as_json(document),
+                    "text": document.text,
+                    "passages": [{"start": p.start, "end": p.end} for p in passages],
+                }
             )
             return
         terminal.print(terminal.style(one_line(document.title), BOLD))
         names = ("id", "source", "uri", "language", "published", "publisher", "origin", "licence", "added_at")
-        terminal.table([(say(f"document.{name}"), one_line(str(getattr(document, name)))) for name in names if getattr(document, name)])
+        terminal.table(
+            [
+                (say(f"document.{name}"), one_line(str(getattr(document, name))))
+                for name in names
+                if getattr(document, name)
+            ]
+        )
         terminal.table([(one_line(key), one_line(value)) for key, value in document.metadata.items()])
         terminal.print(say("library.passages", passages=say("count.passages", count=len(passages))))
         terminal.print()
@@ -189,4 +204,4 @@ def register(app: Any) -> None:
         group.command(name, cls=Command, help=f"library.{name}_help", epilog=f"library.{name}_examples")(function)
     ledger.register(group)
     exchange.register(group)
-    app.add_typer(group, name="library")
+    app.add_typer(group, name=NAME)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from samovar.generate.registry import ModelInfo
 
 
+NAME = "model"
+
+
 def complete_catalogue(incomplete: str) -> list[str]:
     """Return names of the catalogue, for the shell."""
     from samovar.generate.catalogue import read_catalogue
@@ -60,9 +63,13 @@ def show_models(session: Session, *, json: bool) -> None:
 def print_model(info: ModelInfo, terminal: Terminal, *, current: bool) -> None:
     """Print one model: name and state, then what is known about it."""
     words = current_words()
-    state = say("model.current") if current else say("model.installed") if info.installed else say("model.not_installed")
+    state = (
+        say("model.current") if current else say("model.installed") if info.installed else say("model.not_installed")
+    )
     mark = "*" if current else " "
-    terminal.print(f"{mark} {terminal.style(info.name, BOLD)}  {terminal.style(state, GREEN if info.installed else DIM)}")
+    terminal.print(
+        f"{mark} {terminal.style(info.name, BOLD)}  {terminal.style(state, GREEN if info.installed else DIM)}"
+    )
     facts = [info.licence, ", ".join(info.languages), words.size(info.size_bytes) if info.size_bytes else ""]
     if info.kind == "catalogue" and not info.sha256:
         facts.append(say("model.unpinned"))
@@ -73,7 +80,9 @@ def print_model(info: ModelInfo, terminal: Terminal, *, current: bool) -> None:
 
 def pull(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="metavar.name", help="model.pull_name", autocompletion=complete_catalogue)],
+    name: Annotated[
+        str, typer.Argument(metavar="metavar.name", help="model.pull_name", autocompletion=complete_catalogue)
+    ],
     json: Json = False,
 ) -> None:
     """Download, verify, and say how to use it."""
@@ -92,7 +101,9 @@ def pull(
         bar.update(done, total, detail, eta)
 
     with ProgressBar(session.terminal, say("model.pulling"), quiet=json) as bar:
-        path = pull_model(as_text(name), session.settings().home, endpoint=os.environ.get("HF_ENDPOINT") or None, progress=show)
+        path = pull_model(
+            as_text(name), session.settings().home, endpoint=os.environ.get("HF_ENDPOINT") or None, progress=show
+        )
     if json:
         session.terminal.json({"path": str(path), "size_bytes": path.stat().st_size})
         return
@@ -125,4 +136,4 @@ def register(app: Any) -> None:
     group.callback(cls=Group, invoke_without_command=True, help="model.help", epilog="model.examples")(model)
     for name, function in (("list", list_), ("pull", pull), ("use", use)):
         group.command(name, cls=Command, help=f"model.{name}_help", epilog=f"model.{name}_examples")(function)
-    app.add_typer(group, name="model")
+    app.add_typer(group, name=NAME)

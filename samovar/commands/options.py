@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -28,7 +28,7 @@ def complete_sources(incomplete: str) -> list[str]:
 
 Json = Annotated[bool, typer.Option("--json", help="option.json")]
 Sources = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option("--source", metavar="metavar.name", help="option.source", autocompletion=complete_sources),
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", metavar="metavar.number", min=0, help="option.limit")]

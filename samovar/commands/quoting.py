@@ -66,4 +66,6 @@ def indent_wrapped(text: str, terminal: Terminal, indent: str = "    ") -> str:
     line = one_line(text)
     if not terminal.out_is_terminal:
         return indent + line
-    return textwrap.fill(line, terminal.columns - 1, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(
+        line, terminal.columns - 1, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )

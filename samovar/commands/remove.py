@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,8 @@ SHOWN = 10  # titles listed before the question whether to go on
 _ID = re.compile(r"[0-9a-f]{32}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
+NAME = "remove"
+
 
 @dataclass(frozen=True, slots=True)
 class Removal:
@@ -40,13 +42,15 @@ class Removal:
     def takes(self, document: Document) -> bool:
         """Whether a document falls under it (for the preview; the store decides by the same rule)."""
         if self.path is not None:
-            return document.uri == self.path or document.uri.startswith(tuple(self.path + mark for mark in ("/", "!/", "#")))
+            return document.uri == self.path or document.uri.startswith(
+                tuple(self.path + mark for mark in ("/", "!/", "#"))
+            )
         return document.id == self.document_id if self.document_id else document.uri == self.uri
 
 
 def remove(
     ctx: typer.Context,
-    targets: Annotated[Optional[list[str]], typer.Argument(metavar="metavar.removals", help="remove.targets")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(metavar="metavar.removals", help="remove.targets")] = None,
     source: Annotated[
         str, typer.Option("--source", metavar="metavar.name", help="remove.source", autocompletion=complete_sources)
     ] = "",
@@ -67,9 +71,10 @@ def remove(
             confirm(matched, session.terminal)
         num_removed = 0
         with library.writer() as writer:
-            for item in removals or [None]:
-                where = {"document_id": item.document_id, "uri": item.uri, "path": item.path} if item else {}
-                num_removed += writer.remove(source=source or None, **where)
+            for item in removals or [Removal("")]:
+                num_removed += writer.remove(
+                    source=source or None, document_id=item.document_id, uri=item.uri, path=item.path
+                )
         if json:
             session.terminal.json({"removed": num_removed, "document_ids": [document.id for document in matched]})
         else:
@@ -132,4 +137,4 @@ def confirm(matched: list[Document], terminal: Terminal) -> None:
 
 def register(app: Any) -> None:
     """Add the command."""
-    app.command("remove", cls=Command, help="remove.help", epilog="remove.examples")(remove)
+    app.command(NAME, cls=Command, help="remove.help", epilog="remove.examples")(remove)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from samovar.search.hit import Hit
     from samovar.search.searcher import SearchResult
 
-Names = Optional[list[str]]
+Names = list[str] | None
+
+NAME = "search"
 
 
 def search(
     ctx: typer.Context,
     query: Annotated[list[str], typer.Argument(metavar="metavar.query", help="search.query")],
-    k: Annotated[Optional[int], typer.Option("-k", metavar="metavar.number", min=1, max=1000, help="search.k")] = None,
+    k: Annotated[int | None, typer.Option("-k", metavar="metavar.number", min=1, max=1000, help="search.k")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="search.explain")] = False,
     source: Sources = None,
     language: Annotated[Names, typer.Option("--language", metavar="metavar.language", help="option.language")] = None,
@@ -99,4 +101,4 @@ def print_account(hit: Hit, terminal: Terminal) -> None:
 
 def register(app: Any) -> None:
     """Add the command."""
-    app.command("search", cls=Command, help="search.help", epilog="search.examples")(search)
+    app.command(NAME, cls=Command, help="search.help", epilog="search.examples")(search)

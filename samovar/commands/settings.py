@@ -28,6 +28,8 @@ ORIGINS = {
     "default": "settings.default",
 }
 
+NAME = "settings"
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -48,7 +50,9 @@ def settings(ctx: typer.Context, json: Json = False) -> None:
     found = list(explain_settings(session))
     file = config_path()
     if json:
-        session.terminal.json({"file": str(file), "file_exists": file.is_file(), "settings": [asdict(s) for s in found]})
+        session.terminal.json(
+            {"file": str(file), "file_exists": file.is_file(), "settings": [asdict(s) for s in found]}
+        )
         return
     print_settings(found, session.terminal)
     session.terminal.note(say("settings.file" if file.is_file() else "settings.no_file", path=clean(str(file))))
@@ -65,7 +69,9 @@ def explain_settings(session: Session) -> Iterator[Setting]:
     yield from _explain(resolved, "", flags, in_file)
 
 
-def _explain(section: BaseModel, prefix: str, flags: Mapping[str, Any], in_file: Mapping[str, Any]) -> Iterator[Setting]:
+def _explain(
+    section: BaseModel, prefix: str, flags: Mapping[str, Any], in_file: Mapping[str, Any]
+) -> Iterator[Setting]:
     for key, field in type(section).model_fields.items():
         value, name = getattr(section, key), prefix + key
         if hasattr(type(value), "model_fields"):
@@ -109,10 +115,16 @@ def print_settings(found: list[Setting], terminal: Terminal) -> None:
     for setting in found:
         own = setting.origin != "default"
         value = "—" if setting.value == "" else one_line(str(setting.value))
-        rows.append((setting.name, terminal.style(value, BOLD) if own else value, terminal.style(say(ORIGINS[setting.origin]), DIM)))
+        rows.append(
+            (
+                setting.name,
+                terminal.style(value, BOLD) if own else value,
+                terminal.style(say(ORIGINS[setting.origin]), DIM),
+            )
+        )
     terminal.table(rows)
 
 
 def register(app: Any) -> None:
     """Add the command."""
-    app.command("settings", cls=Command, help="settings.help", epilog="settings.examples")(settings)
+    app.command(NAME, cls=Command, help="settings.help", epilog="settings.examples")(settings)

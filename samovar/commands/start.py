@@ -21,7 +21,9 @@ def start(
     ctx: typer.Context,
     lang: Annotated[str, typer.Option("--lang", metavar="ru|en", help="option.lang")] = "",
     home: Annotated[str, typer.Option("--home", metavar="metavar.folder", help="option.home")] = "",
-    version: Annotated[bool, typer.Option("--version", help="option.version", is_eager=True, callback=_show_version)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="option.version", is_eager=True, callback=_show_version)
+    ] = False,
 ) -> None:
     """Show the help page when no command is named (`lang` and `home` are read before the commands are built)."""
     if ctx.invoked_subcommand is None:

@@ -44,7 +44,11 @@ def cell_width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(c) or unicodedata.category(c) == "Cf" else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        0
+        if unicodedata.combining(c) or unicodedata.category(c) == "Cf"
+        else 2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 1
         for c in text
     )
 
@@ -57,9 +61,11 @@ class Terminal:
         self.err = err or sys.stderr
         self.out_is_terminal = _is_terminal(self.out)
         self.err_is_terminal = _is_terminal(self.err)
-        plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        dumb = os.environ.get("TERM") == "dumb"
+        plain = dumb or bool(os.environ.get("NO_COLOR"))
         self.out_colour = self.out_is_terminal and not plain
         self.err_colour = self.err_is_terminal and not plain
+        self.can_erase = self.out_is_terminal and not dumb
 
     @property
     def columns(self) -> int:

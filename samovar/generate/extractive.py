@@ -13,6 +13,9 @@ from samovar.generate.model import Cancel, GenerationOptions, Message, Piece, Us
 from samovar.language import Profile, choose_profile, profile_for
 
 
+MAX_GAP = 3  # characters between neighbouring sentences; more is a place that was blanked out
+
+
 class ExtractiveModel:
     """Implements `Model` by extraction. Tokens are words; the context is unlimited in practice."""
 
@@ -65,5 +68,7 @@ def with_context(passage: str, start: int, profile: Profile) -> int:
     first = next(iter(profile.tokens(passage[start : start + 80])), None)
     if first is None or profile.fold(first.text) not in profile.pronouns:
         return start
-    before = [s for s, _ in profile.sentences(passage) if s < start]
-    return before[-1] if before else start
+    before = [(s, e) for s, e in profile.sentences(passage) if s < start]
+    if not before or start - before[-1][1] > MAX_GAP:
+        return start
+    return before[-1][0]

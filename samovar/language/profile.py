@@ -99,6 +99,11 @@ class Profile:
         return frozenset(self.alphabet)
 
     @cached_property
+    def _plain(self) -> frozenset[str]:
+        """The letters that folding leaves as they are: a word of these alone needs no more work."""
+        return self._letters - set(self.folds) - set(self.lookalikes)
+
+    @cached_property
     def _lookalike_table(self) -> dict[int, str]:
         return {ord(a): b for a, b in self.lookalikes.items()}
 
@@ -112,9 +117,12 @@ class Profile:
 
     def fold(self, word: str) -> str:
         """Return one word for comparison: lower case, folded letters, look-alike letters of another script put right."""
+        lowered = word.lower()
+        if self._plain.issuperset(lowered):
+            return lowered
         if not word.isascii() and not word.isalnum():
-            word = unicodedata.normalize("NFKC", word)
-        word = word.lower().translate(self._fold_table)
+            lowered = unicodedata.normalize("NFKC", word).lower()
+        word = lowered.translate(self._fold_table)
         if "-" in word and not word.isascii():  # part by part: "HD-качество" is a Latin and a Cyrillic word
             return "-".join(map(self.fix_lookalikes, word.split("-")))
         return self.fix_lookalikes(word)

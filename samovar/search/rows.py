@@ -197,9 +197,7 @@ class Rows:
         """Delete rows and take their terms out of the counts; return the ids that were there. Forms stay: they only propose spellings."""
         if not ids:
             return []
-        low, high, wanted = min(ids), max(ids), set(ids)
-        with self._statements() as connection:
-            present = [row[0] for row in connection.execute("SELECT id FROM passages WHERE id BETWEEN ? AND ?", (low, high)) if row[0] in wanted]
+        present = self._present(ids)
         for at in range(0, len(present), 500):
             rows = list(self.fetch(present[at : at + 500]).values())
             counts: Counter[str] = Counter()
@@ -210,6 +208,16 @@ class Rows:
         with self._statements() as connection:
             connection.executemany("DELETE FROM passages WHERE id = ?", [(i,) for i in present])
         return present
+
+    def _present(self, ids: Sequence[int]) -> list[int]:
+        with self._statements() as connection:
+            highest = connection.execute("SELECT max(id) FROM passages").fetchone()[0] or 0
+            asked = [i for i in ids if i <= highest]  # new ids are higher than all before them: usually nothing is left to ask
+            found: list[int] = []
+            for at in range(0, len(asked), 900):
+                listed = ",".join(map(str, asked[at : at + 900]))
+                found += [row[0] for row in connection.execute(f"SELECT id FROM passages WHERE id IN ({listed})")]
+        return found
 
     def _count(self, table: str, key: str, value: str, counts: Mapping[str, int]) -> None:
         statement = f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT ({key}) DO UPDATE SET {value} = {value} + excluded.{value}"

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from cli_child import child_environment
+
 from samovar.cli import main
 
 
@@ -50,7 +50,11 @@ def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the starter library and its index. Never written to: `home` gives copies."""
     home = tmp_path_factory.mktemp("seeded")
     done = subprocess.run(
-        [sys.executable, "-m", "samovar", "search", "Байкал"], env=child_environment(home), capture_output=True, timeout=120, check=False
+        [sys.executable, "-m", "samovar", "search", "Байкал"],
+        env=child_environment(home),
+        capture_output=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
     return home
@@ -68,7 +72,9 @@ def home(seeded_home: Path, tmp_path: Path) -> Path:
 def run(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the program in this process on `home` (made when needed) or on ``home=``: ``run("library", "info", lang="ru")``."""
 
-    def run_here(*arguments: str, lang: str = "en", home: Path | None = None, env: Mapping[str, str] | None = None) -> Ran:
+    def run_here(
+        *arguments: str, lang: str = "en", home: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Ran:
         for name, value in (env or {}).items():
             monkeypatch.setenv(name, value)
         place = home or request.getfixturevalue("home")
@@ -85,7 +91,11 @@ def run_child(request: pytest.FixtureRequest) -> Run:
     """Run the program as a child: ``run_child("ask", "…", input="…", env={…})``."""
 
     def run_there(
-        *arguments: str, home: Path | None = None, input: str | None = None, env: Mapping[str, str] | None = None, **options: Any
+        *arguments: str,
+        home: Path | None = None,
+        input: str | None = None,
+        env: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> Ran:
         done = subprocess.run(
             [sys.executable, "-m", "samovar", *arguments],
@@ -128,7 +138,13 @@ def slow_endpoint() -> Iterator[str]:
             with suppress(OSError):  # the client hangs up: that is the point
                 for number in range(600):
                     choice = {"index": 0, "delta": {"content": f"слово{number} "}, "finish_reason": None}
-                    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "slow", "choices": [choice]}
+                    chunk = {
+                        "id": "1",
+                        "object": "chat.completion.chunk",
+                        "created": 0,
+                        "model": "slow",
+                        "choices": [choice],
+                    }
                     self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
                     self.wfile.flush()
                     time.sleep(0.1)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_child import child_environment
 
 import samovar.cli
-from cli_child import child_environment
 from samovar import errors
 from samovar.messages import use_language
 
@@ -36,7 +36,10 @@ def test_settings_say_where_values_come_from(run: Any, tmp_path: Path) -> None:
     by_name = {setting["name"]: setting for setting in found["settings"]}
     assert (by_name["search.top_k"]["value"], by_name["search.top_k"]["origin"]) == (7, "file")
     assert (by_name["search.candidates"]["value"], by_name["search.candidates"]["origin"]) == (80, "environment")
-    assert (by_name["library.passage_words"]["value"], by_name["library.passage_words"]["origin"]) == (99, "environment")
+    assert (by_name["library.passage_words"]["value"], by_name["library.passage_words"]["origin"]) == (
+        99,
+        "environment",
+    )
     assert by_name["library.overlap_words"]["origin"] == "default"
     assert (by_name["home"]["value"], by_name["home"]["origin"]) == (str(home), "flag")
     assert (by_name["lang"]["value"], by_name["lang"]["origin"]) == ("ru", "flag")
@@ -59,7 +62,12 @@ def test_every_setting_is_shown(run: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("[search]\ntop_k = 'many'\n", "search.top_k"), ("[serch]\ntop_k = 3\n", "serch"), ("= nonsense", "TOML"), ("\x00", "TOML")],
+    [
+        ("[search]\ntop_k = 'many'\n", "search.top_k"),
+        ("[serch]\ntop_k = 3\n", "serch"),
+        ("= nonsense", "TOML"),
+        ("\x00", "TOML"),
+    ],
 )
 def test_wrong_settings_files_are_status_2(text: str, expected: str, run: Any, tmp_path: Path) -> None:
     (tmp_path / "samovar.toml").write_text(text)
@@ -95,18 +103,24 @@ def test_model_list_and_use(run: Any, tmp_path: Path) -> None:
     assert listed["current"] == "extractive"
     by_name = {info["name"]: info for info in listed["models"]}
     assert by_name["extractive"]["installed"] and by_name["extractive"]["current"]
-    assert {"name", "kind", "installed", "size_bytes", "licence", "languages", "sha256", "source"} <= set(by_name["qwen3-4b"])
+    assert {"name", "kind", "installed", "size_bytes", "licence", "languages", "sha256", "source"} <= set(
+        by_name["qwen3-4b"]
+    )
     assert "не скачана" in run("model", lang="ru", home=tmp_path).out
     used = run("model", "use", "openai:qwen3", lang="ru", home=tmp_path)
     assert used.status == 0 and "openai:qwen3" in used.out
     assert read_json(run("model", "--json", home=tmp_path))["current"] == "openai:qwen3"
-    setting = next(s for s in read_json(run("settings", "--json", home=tmp_path))["settings"] if s["name"] == "generate.model")
+    setting = next(
+        s for s in read_json(run("settings", "--json", home=tmp_path))["settings"] if s["name"] == "generate.model"
+    )
     assert (setting["value"], setting["origin"]) == ("openai:qwen3", "file")
     shadowed = run("model", "use", "extractive", home=tmp_path, env={"SAMOVAR_GENERATE__MODEL": "openai:other"})
     assert "SAMOVAR_GENERATE__MODEL" in shadowed.err
 
 
-@pytest.mark.parametrize("command", [["model", "use", "no-such"], ["model", "use", "qwen3-4b"], ["model", "pull", "no-such"]])
+@pytest.mark.parametrize(
+    "command", [["model", "use", "no-such"], ["model", "use", "qwen3-4b"], ["model", "pull", "no-such"]]
+)
 def test_models_that_cannot_be_used(command: list[str], run: Any, tmp_path: Path) -> None:
     done = run(*command, lang="ru", home=tmp_path)
     assert (done.status, done.out) == (1, "")
@@ -122,10 +136,15 @@ def test_pull_without_a_connection(run: Any, tmp_path: Path) -> None:
 
 
 # -- streams --------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("arguments", [["library", "ledger", "--limit", "0"], ["library", "list", "--limit", "0", "--json"], ["--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["library", "ledger", "--limit", "0"], ["library", "list", "--limit", "0", "--json"], ["--help"]]
+)
 def test_a_closed_pipe_is_quiet(arguments: list[str], home: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-m", "samovar", *arguments], env=child_environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "samovar", *arguments],
+        env=child_environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert child.stdout is not None and child.stderr is not None
     child.stdout.close()
@@ -140,7 +159,9 @@ def test_a_closed_pipe_is_quiet(arguments: list[str], home: Path) -> None:
 def test_terminals_that_lack_letters(encoding: str, home: Path) -> None:
     env = child_environment(home, PYTHONIOENCODING=encoding, PYTHONUTF8="0", LC_ALL="C")
     for arguments in (["--help", "--lang", "ru"], ["library", "show", "pack:ru/library/geography/baykal.md"], ["ask"]):
-        done = subprocess.run([sys.executable, "-m", "samovar", *arguments], env=env, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "samovar", *arguments], env=env, capture_output=True, timeout=60, check=False
+        )
         assert b"Traceback" not in done.stderr
         assert done.returncode == (2 if arguments == ["ask"] else 0), done.stderr
     done = subprocess.run(
@@ -155,7 +176,11 @@ def test_text_from_documents_cannot_control_the_terminal(run: Any, tmp_path: Pat
     evil.write_text("Самовар кипит \x1b]0;взломано\x07 и \x1b[2Jшумит у окна весь вечер \u202eгоречп. " * 5)
     run("add", str(evil), "--source", "evil")
     identity = read_json(run("library", "list", "--source", "evil", "--json"))["documents"][0]["id"]
-    for command in (["library", "show", identity], ["search", "самовар кипит", "--source", "evil"], ["library", "ledger"]):
+    for command in (
+        ["library", "show", identity],
+        ["search", "самовар кипит", "--source", "evil"],
+        ["library", "ledger"],
+    ):
         done = run(*command)
         assert done.status == 0
         assert not any(mark in done.out + done.err for mark in ("\x1b", "\x07", "\u202e"))
@@ -201,7 +226,9 @@ def test_a_busy_library_is_told(run: Any, home: Path, texts: Path, monkeypatch: 
     from samovar.library.store import Library
 
     monkeypatch.setattr("samovar.library.lock.WAIT_SECONDS", 0.2)
-    monkeypatch.setattr(Library.writer, "__kwdefaults__", {**(Library.writer.__kwdefaults__ or {}), "wait_seconds": 0.2})
+    monkeypatch.setattr(
+        Library.writer, "__kwdefaults__", {**(Library.writer.__kwdefaults__ or {}), "wait_seconds": 0.2}
+    )
     with Library.open(home) as library, library.writer():
         done = run("add", str(texts), lang="ru")
     assert done.status == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ def test_the_commands_of_the_design_are_there() -> None:
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)
 @pytest.mark.parametrize("lang", ["en", "ru"])
-def test_every_page_is_translated_and_has_an_example(path: tuple[str, ...], lang: str, run: Any, tmp_path: Path) -> None:
+def test_every_page_is_translated_and_has_an_example(
+    path: tuple[str, ...], lang: str, run: Any, tmp_path: Path
+) -> None:
     done = run(*path, "--help", lang=lang, home=tmp_path / "none")
     assert (done.status, done.err) == (0, "")
     head, heading, examples = done.out.partition("\n" + words(lang).say("page.examples") + "\n")
@@ -149,7 +152,7 @@ def test_taking_globals_loses_nothing(arguments: list[str]) -> None:
 
 def _overwritten(arguments: list[str]) -> set[str]:
     """Values of an option that is given again later."""
-    return {value for name, value in zip(arguments, arguments[1:], strict=False) if name in ("--lang", "--home")}
+    return {value for name, value in pairwise(arguments) if name in ("--lang", "--home")}
 
 
 def test_language_goes_from_environment_to_file_to_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +185,17 @@ def test_help_loads_neither_settings_nor_rooms(run_child: Any, tmp_path: Path) -
     done = run_child("--help", home=tmp_path, env={"PYTHONPROFILEIMPORTTIME": "1"})
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.err.splitlines() if line.startswith("import time:")}
     assert "samovar.cli" in imported
-    heavy = ("pydantic", "rich", "tantivy", "sqlite3", "pymorphy3", "numpy", "samovar.library", "samovar.search", "samovar.assistant")
+    heavy = (
+        "pydantic",
+        "rich",
+        "tantivy",
+        "sqlite3",
+        "pymorphy3",
+        "numpy",
+        "samovar.library",
+        "samovar.search",
+        "samovar.assistant",
+    )
     assert [name for name in heavy if name in imported] == []
 
 

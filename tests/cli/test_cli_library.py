@@ -14,11 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from cli_child import child_environment
 
 STARTER = "pack:ru/library/geography/baykal.md"
-DOCUMENT_KEYS = {"id", "source", "uri", "title", "language", "published", "publisher", "origin", "licence", "added_at", "metadata"}
+DOCUMENT_KEYS = {
+    "id",
+    "source",
+    "uri",
+    "title",
+    "language",
+    "published",
+    "publisher",
+    "origin",
+    "licence",
+    "added_at",
+    "metadata",
+}
 
 
 def read_json(done: Any) -> Any:
@@ -94,7 +105,9 @@ def test_verify_passes_and_finds_damage(run: Any, home: Path) -> None:
     assert passed["passed"] is True and passed["problems"] == [] and passed["passages"] >= passed["documents"] > 300
     assert run("library", "verify", lang="ru").out.startswith("Всё сходится")
     with sqlite3.connect(home / "library" / "library.sqlite") as database:  # a bit of rot, and a forged ledger
-        database.execute("UPDATE passages SET text = replace(text, 'озер', 'морё') WHERE id = (SELECT min(p.id) FROM passages p WHERE p.text LIKE '%озер%')")
+        database.execute(
+            "UPDATE passages SET text = replace(text, 'озер', 'морё') WHERE id = (SELECT min(p.id) FROM passages p WHERE p.text LIKE '%озер%')"
+        )
         database.execute("DELETE FROM ledger WHERE uri = ?", (STARTER,))
     database.close()
     done = run("library", "verify", "--json")
@@ -133,15 +146,55 @@ def test_import_of_nothing(run: Any, tmp_path: Path) -> None:
 
 # -- add ------------------------------------------------------------------------------------------------------------
 def test_add_twice_then_change(run: Any, texts: Path) -> None:
-    first = read_json(run("add", str(texts), "--source", "work", "--licence", "CC0-1.0", "--published", "2020-05", "--origin", "RU", "--json"))
+    first = read_json(
+        run(
+            "add",
+            str(texts),
+            "--source",
+            "work",
+            "--licence",
+            "CC0-1.0",
+            "--published",
+            "2020-05",
+            "--origin",
+            "RU",
+            "--json",
+        )
+    )
     assert (first["kept"], first["dropped"], first["unchanged"], first["interrupted"]) == (3, 1, 0, False)
     assert first["reasons"]["empty"] == 1
-    again = run("add", str(texts), "--source", "work", "--licence", "CC0-1.0", "--published", "2020-05", "--origin", "RU", lang="ru")
+    again = run(
+        "add",
+        str(texts),
+        "--source",
+        "work",
+        "--licence",
+        "CC0-1.0",
+        "--published",
+        "2020-05",
+        "--origin",
+        "RU",
+        lang="ru",
+    )
     assert again.status == 0 and "без изменений, пропущено" in again.out
     listed = read_json(run("library", "list", "--source", "work", "--json"))["documents"]
     assert {(d["licence"], d["published"], d["origin"]) for d in listed} == {("CC0-1.0", "2020-05", "RU")}
     (texts / "one.txt").write_text("Совсем другой рассказ: о том, как самовар уехал в Тулу и не вернулся. " * 3)
-    changed = read_json(run("add", str(texts), "--source", "work", "--licence", "CC0-1.0", "--published", "2020-05", "--origin", "RU", "--json"))
+    changed = read_json(
+        run(
+            "add",
+            str(texts),
+            "--source",
+            "work",
+            "--licence",
+            "CC0-1.0",
+            "--published",
+            "2020-05",
+            "--origin",
+            "RU",
+            "--json",
+        )
+    )
     assert (changed["kept"], changed["changed"], changed["unchanged"], changed["replaced"]) == (0, 1, 3, 1)
 
 
@@ -193,7 +246,9 @@ def test_interrupted_add_keeps_what_it_has_and_goes_on(run: Any, home: Path, tmp
     folder.mkdir()
     num_files = 1500
     for number in range(num_files):
-        (folder / f"{number:04}.txt").write_text(f"Это записка номер {number} о самоваре, который стоит у окна и шумит. " * 40)
+        (folder / f"{number:04}.txt").write_text(
+            f"Это записка номер {number} о самоваре, который стоит у окна и шумит. " * 40
+        )
     child = subprocess.Popen(
         [sys.executable, "-m", "samovar", "add", str(folder), "--source", "many", "--lang", "ru"],
         env=child_environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 
 
-@lru_cache(maxsize=None)
+@cache
 def prompt(name: str, language: str) -> str:
     """Return the text of ``<name>.<language>.md``, else of ``<name>.en.md``, without surrounding white space."""
     folder = resources.files(__name__)

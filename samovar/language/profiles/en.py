@@ -165,7 +165,7 @@ PROFILE = Profile(
         # speaking to the machine
         r"\b(if|since|as) you('re| are) (an? )?([a-z]+ ){0,2}(ai|llm|language model|chatbot|bot|assistant|model|crawler)\b",
         r"\b(attention|dear|hey|hello|hi|important|urgent|listen)[,:! -]+(all )?(ai|llms?|assistants?|chatbots?|bots?|language models?|gpt|chatgpt|model)( (assistants?|models?|agents?|systems?|readers?))?[,:!-]",
-        r"\b(note|instructions?|messages?|commands?|reminder|notice|orders?|memo) (to|for) (the |an? |any |all )?([a-z]+ )?(ai|llms?|assistants?|chatbots?|bots?|language models?|models? reading|gpt|chatgpt)\b",
+        r"\b(note|instructions?|messages?|reminder|notice|memo) (to|for) (the |an? |any |all )?([a-z]+ )?(ai|llms?|assistants?|chatbots?|bots?|language models?|models? reading|gpt|chatgpt)\b",
         r"(^|[.!?] ?)(assistant|ai|chatbot|llm|language model|model|gpt|chatgpt)[,!] ?(you|please|answer|respond|reply|do not|don't|ignore|forget|print|output|say|tell|add|repeat|stop)\b",
         r"^\W*(assistant|chatbot|ai assistant|chatgpt|ai)\s*:\s*(\S+\s+){2,}",
         r"^\W*(system( (message|prompt|notice|override|note))?|admin(istrator)?|developer|operator)\W{0,3}:[^.!?]{0,80}\b(you|your|instructions?|mode|prompt|rules?|answer|respond|reply|override|restrictions?|assistant)\b",

@@ -1,0 +1,271 @@
+"""The search index of one library: an engine and its rows file, kept up to date by following the library's changes.
+
+It lies in ``home/index/<stamp>``, where the stamp is a hash of the analyser's version, the engine and the library's identity. When any of
+these changes, the folder of the new stamp is built beside the old one, which is deleted only when the new one is complete. Readers never
+wait for a build: they see the last commit. Order of commits within a batch: rows, engine, version; each step may be repeated.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+
+from samovar.corpus.document import Document
+from samovar.errors import HomeError, SearchError
+from samovar.language import profile_for
+from samovar.library import Change, Library, Passage
+from samovar.search.analysis import TITLE_END, PassageAnalyser, analyser_version
+from samovar.search.engine import EngineRow, SearchEngine, TantivyEngine
+from samovar.search.rows import Row, Rows
+
+FOLDER = "index"
+LAYOUT = 1  # of the rows file and the engine's fields
+BATCH_PASSAGES = 2_000
+LARGE_PASSAGES = 4_000  # more than this is a build, worth a large buffer
+WAIT_SECONDS = 30.0  # for another process's first batch, when there is nothing to search yet
+
+EngineFactory = Callable[[Path], SearchEngine]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did. `complete` is False when another process is syncing: the last commit is searched meanwhile."""
+
+    version: int
+    added: int = 0
+    removed: int = 0
+    seconds: float = 0.0
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far a sync is, in passages."""
+
+    done: int
+    total: int
+
+
+class SearchIndex:
+    """An open index. Safe to share between threads."""
+
+    def __init__(self, library: Library, home: Path, make_engine: EngineFactory = TantivyEngine) -> None:
+        self.library = library
+        self.root = home / FOLDER
+        self._make_engine = make_engine
+        self._analyser = PassageAnalyser()
+        self._lock = RLock()
+        name = getattr(make_engine, "name", "engine")
+        stamp = f"{LAYOUT} {analyser_version()} {name} {library.identity}"
+        self._prefix = f"{name.lower()}-"
+        self.folder = self.root / (self._prefix + hashlib.sha256(stamp.encode()).hexdigest()[:16])
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise HomeError(f"expected to make the folder {self.root}, found: {error.strerror}. Set SAMOVAR_HOME.") from error
+        self._open()
+
+    # -- files ------------------------------------------------------------------------------------------------------------
+    def _open(self) -> None:
+        try:
+            self._open_parts()
+        except SearchError:
+            with self._exclusive(WAIT_SECONDS) as held:
+                if not held:
+                    raise
+                self._wipe()
+                self._open_parts()
+
+    def _open_parts(self) -> None:
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.rows = Rows(self.folder / "rows.sqlite")
+        try:
+            self.engine = self._make_engine(self.folder / "engine")
+        except SearchError:
+            self.rows.close()
+            raise
+        self._seen = self.version
+
+    def _wipe(self) -> None:
+        trash = self.root / f"trash.{os.getpid()}.{time.monotonic_ns()}"
+        if self.folder.exists():
+            self.folder.rename(trash)
+            shutil.rmtree(trash, ignore_errors=True)
+
+    @contextmanager
+    def _exclusive(self, wait_seconds: float = 0.0) -> Iterator[bool]:
+        """Hold the lock of the index's writer, or yield False when another process keeps it."""
+        with open(self.root / "sync.lock", "w", encoding="ascii") as file:
+            deadline = time.monotonic() + wait_seconds
+            held = _try_lock(file.fileno())
+            while not held and time.monotonic() < deadline:
+                time.sleep(0.05)
+                held = _try_lock(file.fileno())
+            yield held
+
+    def close(self) -> None:
+        """Close everything; safe to call twice."""
+        with self._lock:
+            self.engine.close()
+            self.rows.close()
+
+    # -- state ------------------------------------------------------------------------------------------------------------
+    @property
+    def version(self) -> int:
+        """The library's version up to which everything is searchable."""
+        return int(self.rows.meta("version") or 0)
+
+    def refresh(self) -> int:
+        """See what another process has committed; return the version now searched."""
+        version = self.version
+        if version != self._seen:
+            self.engine.reload()
+            self._seen = version
+        return version
+
+    # -- sync -------------------------------------------------------------------------------------------------------------
+    def sync(self, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
+        """Bring the index up to the library's version; return at once when another process is already doing so."""
+        with self._lock:
+            wait = WAIT_SECONDS if self.version == 0 and self.library.num_passages else 0.0
+            with self._exclusive(wait) as held:
+                if not held:
+                    return SyncReport(self.refresh(), complete=False)
+                return self._follow(progress)
+
+    def rebuild(self, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
+        """Throw the index away and build it from the library."""
+        with self._lock, self._exclusive(WAIT_SECONDS) as held:
+            if not held:
+                raise SearchError("expected to rebuild the search index, found another process at it. Try again when it has finished.")
+            self._empty()
+            return self._follow(progress)
+
+    def _empty(self) -> None:
+        self.engine.close()
+        self.rows.close()
+        self._wipe()
+        self._open_parts()
+
+    def _follow(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
+        began = time.monotonic()
+        version = self.version
+        if version > self.library.version or (version == 0 and self.rows.statistics().num_passages):
+            self._empty()  # the library was put back to an older copy, or a first build was cut off before its first stamp
+            version = 0
+        if version == self.library.version:
+            return SyncReport(self.refresh())
+        total = max(self.library.num_passages - self.rows.statistics().num_passages, 0)
+        added = removed = 0
+        for change in self.library.changes(version, batch=BATCH_PASSAGES):
+            if change.kind == "removed":
+                removed += self._remove([p.id for p in change.passages])
+            elif change.passages:
+                self._add(change, large=total > LARGE_PASSAGES)
+                added += len(change.passages)
+            version = change.version
+            self.rows.set_meta("version", str(version))
+            if progress is not None:
+                progress(SyncProgress(added, max(total, added)))
+        with self.rows.transaction():
+            self.rows.recount_grams()
+        self.engine.finish()
+        self._seen = version
+        self._drop_others()
+        return SyncReport(version, added, removed, time.monotonic() - began)
+
+    def _remove(self, ids: Sequence[int]) -> int:
+        with self.rows.transaction():
+            present = self.rows.remove(ids)
+        self.engine.write([], ids)
+        return len(present)
+
+    def _add(self, change: Change, *, large: bool) -> None:
+        highest = self.engine.highest_id()
+        forms: Counter[str] = Counter()
+        languages: Counter[str] = Counter()
+        rows: list[Row] = []
+        for_engine: list[EngineRow] = []
+        titles: dict[str, str] = {}
+        parties: dict[str, int] = {}
+        words: dict[str, Counter[str]] = {}
+        with self.rows.transaction():
+            for passage in change.passages:
+                document = change.documents[passage.document_id]
+                head = titles.get(document.id)
+                if head is None:
+                    head = titles[document.id] = self._analyser.analyse_titles(titles_of(document), document.language)
+                name = document.publisher or document.source
+                if name not in parties:
+                    parties[name] = self.rows.party(name)
+                row, seen = self._make_row(passage, document.language, head, parties[name])
+                words.setdefault(document.language, Counter()).update(seen)
+                languages[profile_for(document.language).tag] += 1
+                rows.append(row)
+                for_engine.append(_engine_row(row, document))
+            for language, counts in words.items():
+                forms.update(_fold_forms(counts, language))
+            repeated = self.rows.add(rows, languages, forms)
+        replaced = set(repeated) | {row.id for row in rows if row.id <= highest}
+        self.engine.write(for_engine, sorted(replaced), large=large)
+
+    def _make_row(self, passage: Passage, language: str, head: str, party: int) -> tuple[Row, tuple[str, ...]]:
+        made = self._analyser.analyse(passage.text, language)
+        digest = int.from_bytes(hashlib.blake2b(passage.text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
+        return Row(passage.id, made.length, digest, party, head + TITLE_END + made.slots), made.forms
+
+    def _drop_others(self) -> None:
+        """Delete indexes of other stamps and what a killed wipe left behind; other engines' indexes stay."""
+        for folder in self.root.iterdir():
+            stale = folder.name.startswith((self._prefix, "trash.")) and folder != self.folder
+            if stale and folder.is_dir():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def titles_of(document: Document) -> list[str]:
+    """Return the title and the aliases (``metadata["aliases"]``, joined by "; ") of a document."""
+    return [t for t in (document.title, *document.metadata.get("aliases", "").split(";")) if t.strip()]
+
+
+def _fold_forms(counts: Counter[str], language: str) -> Counter[str]:
+    profile = profile_for(language)
+    folded: Counter[str] = Counter()
+    for word, count in counts.items():
+        if word.isalpha() or "-" in word:
+            folded[profile.fold(word)] += count
+    return folded
+
+
+def _engine_row(row: Row, document: Document) -> EngineRow:
+    return EngineRow(
+        id=row.id,
+        terms=" ".join(_terms_in_order(row.slots)),
+        document_id=document.id,
+        source=document.source,
+        language=document.language,
+        origin=document.origin,
+        licence=document.licence,
+        publisher=document.publisher,
+        published=document.published,
+    )
+
+
+def _terms_in_order(slots: str) -> list[str]:
+    return slots.replace(TITLE_END, "|").replace("\n", "|").replace("|", " ").split()

@@ -1,0 +1,157 @@
+"""From a query to what is done about it: corrected words, the engine's query, and a `Scorer` with the weights of words and pieces.
+
+Knows the vocabulary (`Rows`) but no passage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from samovar.language.token import Token, tokenize
+from samovar.search.analysis import QueryAnalyser
+from samovar.search.engine import EngineQuery, TermGroup
+from samovar.search.query import Filters, Query, parse_query
+from samovar.search.rescore import TYPO_TRUST, ScoredPhrase, ScoredWord, Scorer, inverse_frequency
+from samovar.search.rows import Rows, grams_of
+from samovar.search.spelling import Correction, Speller
+
+KIN_SHARE = 0.7  # of its letters that a term must share with its kin, from the beginning on
+KIN_LETTERS = 4  # at least so many
+MOST_KIN = 10
+PHRASE_BOOST = 1.5  # words in quotation marks bring in candidates a little more than others
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a search will do; `corrections` are (typed, searched)."""
+
+    query: Query
+    engine_query: EngineQuery
+    scorer: Scorer
+    corrections: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A query word with the terms under which it is looked for."""
+
+    token: Token
+    name: str
+    terms: tuple[str, ...]
+    correction: Correction | None = None
+
+    @property
+    def trust(self) -> float:
+        return TYPO_TRUST if self.correction is not None and self.correction.kind == "typo" else 1.0
+
+
+class Planner:
+    """Makes plans for one state of the index."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.statistics = rows.statistics()
+        self.analyser = QueryAnalyser(self.statistics.languages)
+        self.speller = Speller(rows, self.analyser)
+
+    def make(self, text: str, filters: Filters = Filters()) -> Plan:
+        """Return the plan for a query text."""
+        text, switched = self.speller.switch_chunks(text, self._is_known)
+        query = parse_query(text)
+        words, frequencies = self._words(query)
+        chosen = self._content(words, query)
+        corrections = [*switched, *(w.correction for w in chosen if w.correction is not None)]
+        scored = [self._scored(word, frequencies) for word in chosen]
+        scorer = Scorer(self._with_grams(scored, chosen), self._phrases(query, frequencies), self.statistics.average_length)
+        engine_query = self._engine_query(query, chosen, frequencies, filters)
+        return Plan(query, engine_query, scorer, tuple((c.typed, c.text) for c in corrections), ())
+
+    # -- words ------------------------------------------------------------------------------------------------------------
+    def _is_known(self, word: str) -> bool:
+        terms = [t for token in tokenize(word) for t in self.analyser.terms(token)]
+        return any(self.rows.document_frequencies(terms).values())
+
+    def _words(self, query: Query) -> tuple[list[_Word], dict[str, int]]:
+        """All words of the query, each once, unknown ones corrected; and the frequencies of their terms."""
+        found: dict[tuple[str, ...], _Word] = {}
+        for token in query.words:
+            terms = self.analyser.terms(token)
+            if terms and terms not in found:
+                found[terms] = _Word(token, self.analyser.fold(token.text), terms)
+        frequencies = self.rows.document_frequencies(t for terms in found for t in terms)
+        words = []
+        for word in found.values():
+            if not any(frequencies[t] for t in word.terms) and word.token.kind != "number":
+                word = self._corrected(word)
+                if word.correction is not None:
+                    frequencies |= self.rows.document_frequencies(word.terms)
+            words.append(word)
+        return words, frequencies
+
+    def _corrected(self, word: _Word) -> _Word:
+        correction = self.speller.correct(word.token.text)
+        return word if correction is None else replace(word, terms=correction.terms, correction=correction)
+
+    def _content(self, words: Sequence[_Word], query: Query) -> list[_Word]:
+        """The words that score: those of content, and stop words only when there is nothing else."""
+        content = [w for w in words if not self.analyser.is_stop_word(w.token.text)]
+        return content or list(words)
+
+    def _scored(self, word: _Word, frequencies: dict[str, int]) -> ScoredWord:
+        passages = self.statistics.num_passages
+        terms = tuple((t, inverse_frequency(frequencies[t], passages)) for t in word.terms if frequencies[t] > 0)
+        return ScoredWord(word.name, terms, (), word.correction.text if word.correction else "", word.trust)
+
+    def _with_grams(self, scored: Sequence[ScoredWord], words: Sequence[_Word]) -> list[ScoredWord]:
+        pieces = [list(dict.fromkeys(grams_of(w.terms[0]))) if w.token.kind != "number" else [] for w in words]
+        frequencies = self.rows.gram_frequencies(g for grams in pieces for g in grams)
+        passages = self.statistics.num_passages
+        return [
+            replace(word, grams=tuple((g, inverse_frequency(frequencies[g], passages)) for g in grams if frequencies[g]))
+            for word, grams in zip(scored, pieces, strict=True)
+        ]
+
+    def _phrases(self, query: Query, frequencies: dict[str, int]) -> list[ScoredPhrase]:
+        out = []
+        for text in query.phrases:
+            words = tuple(self.analyser.terms(token) for token in tokenize(text))
+            if len(words) < 2 and not query.strict:
+                continue
+            known = frequencies | self.rows.document_frequencies(t for terms in words for t in terms if t not in frequencies)
+            weights = [inverse_frequency(max(known[t] for t in terms), self.statistics.num_passages) for terms in words if terms]
+            out.append(ScoredPhrase(text, words, math.fsum(weights)))
+        return out
+
+    # -- engine -----------------------------------------------------------------------------------------------------------
+    def _engine_query(self, query: Query, words: Sequence[_Word], frequencies: dict[str, int], filters: Filters) -> EngineQuery:
+        quoted = {t for phrase in query.phrases for token in tokenize(phrase) for t in self.analyser.terms(token)}
+        groups = tuple(self._group(w, frequencies, PHRASE_BOOST if quoted & set(w.terms) else 1.0) for w in words)
+        required = [self._terms_of(text) for text in query.required]
+        if query.strict:
+            required += [self._terms_of(token.text) for phrase in query.phrases for token in tokenize(phrase)]
+        return EngineQuery(
+            groups=tuple(g for g in groups if g.terms or g.kin),
+            required=tuple(TermGroup(terms) for terms in required if terms),
+            excluded=tuple(TermGroup(terms) for text in query.excluded if (terms := self._terms_of(text)[:1])),
+            filters=filters,
+        )
+
+    def _terms_of(self, text: str) -> tuple[str, ...]:
+        tokens = tokenize(text)
+        return self.analyser.terms(tokens[0]) if tokens else ()
+
+    def _group(self, word: _Word, frequencies: dict[str, int], weight: float) -> TermGroup:
+        known = tuple(t for t in word.terms if frequencies[t] > 0)
+        kin = self._kin(word) if word.token.kind == "word" else ()
+        return TermGroup(known, tuple(t for t in kin if t not in known), weight)
+
+    def _kin(self, word: _Word) -> tuple[str, ...]:
+        """The most frequent terms that begin like the word's first term."""
+        term = word.terms[0]
+        if len(term) < KIN_LETTERS:
+            return ()
+        prefix = term[: max(KIN_LETTERS, math.ceil(len(term) * KIN_SHARE))]
+        return tuple(found for found, _ in self.rows.terms_with_prefix(prefix, MOST_KIN))

@@ -1,0 +1,233 @@
+"""Stage two: the score itself, as a sum of named components over the slots of a passage.
+
+    text:WORD      BM25 of the word (any of its readings), k1 = 0.8, b = 0.5
+    sentence       the sentence that holds most of the query: the sum of the weights (idf) of the words in it
+    title          words of the query in the document's title or one of its aliases
+    phrase:TEXT    words in quotation marks, found in this order
+    4-grams:WORD   pieces of a word that the passage does not have: «маршрутизация» finds «маршрутизируется»
+    typo:A→B       discount on a word that was found under a corrected spelling
+
+Sources: BM25, Robertson & Zaragoza (2009); pieces instead of better stemming, McNamee & Mayfield (2004). The constants were chosen on the
+development half of XQuAD (Russian and English together) from smooth plateaus; docs/LAB.md has the tables. Knows no files, no texts.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from samovar.search.analysis import BREAK, GAP, TITLE_END, slot_numbers
+from samovar.search.hit import Component
+from samovar.search.rows import Row
+
+K1 = 0.8
+B = 0.5
+SENTENCE_WEIGHT = 0.8
+GRAM_WEIGHT = 0.3
+TITLE_WEIGHT = 0.5
+PHRASE_WEIGHT = 1.0
+TYPO_TRUST = 0.8  # a corrected word counts this much of an exact one
+
+
+def inverse_frequency(df: int, num_passages: int) -> float:
+    """Return the BM25 weight of a term in `df` of `num_passages` passages, always positive."""
+    df = min(df, num_passages)
+    return math.log(1 + (num_passages - df + 0.5) / (df + 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredWord:
+    """A query word ready to be counted: its `terms` with their weights, its pieces with theirs. `correction` is the spelling
+    under which it is looked for, when that is not the one typed."""
+
+    name: str
+    terms: tuple[tuple[str, float], ...]
+    grams: tuple[tuple[str, float], ...] = ()
+    correction: str = ""
+    trust: float = 1.0
+
+    @property
+    def weight(self) -> float:
+        """The largest weight of its terms."""
+        return max((weight for _, weight in self.terms), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPhrase:
+    """A phrase: for each of its words the terms that may stand there; `weight` is the sum of the words' weights."""
+
+    text: str
+    words: tuple[tuple[str, ...], ...]
+    weight: float
+
+
+class _Base(NamedTuple):
+    """The cheap part of a score: `text` as (word index, value) of the words that are there, the rest as single numbers, the indices of
+    the words that are `missing`."""
+
+    total: float
+    text: list[tuple[int, float]]
+    sentence: float
+    title: float
+    phrases: list[float]
+    missing: list[int]
+
+
+class Scorer:
+    """Scores the rows of one query. `average_length` is in slots."""
+
+    def __init__(self, words: Sequence[ScoredWord], phrases: Sequence[ScoredPhrase], average_length: float) -> None:
+        self.words = tuple(words)
+        self.phrases = tuple(phrases)
+        self._average = max(average_length, 1.0)
+        # (word index, pattern, largest value), the terms of one word next to one another
+        self._patterns = [
+            (index, GAP + term + GAP, weight * (K1 + 1) * word.trust) for index, word in enumerate(words) for term, weight in word.terms
+        ]
+        self._unknown = [index for index, word in enumerate(words) if not word.terms]
+        self._weights = [word.weight * word.trust * SENTENCE_WEIGHT for word in words]
+        self._grams = [[(gram, weight * GRAM_WEIGHT * word.trust) for gram, weight in word.grams] for word in words]
+        self._gram_limits = [sum(weight for _, weight in grams) for grams in self._grams]
+
+    # -- parts ------------------------------------------------------------------------------------------------------------
+    def _measure(self, row: Row) -> _Base:
+        head, _, body = row.slots.partition(TITLE_END)
+        norm = K1 * (1 - B + B * row.length / self._average)
+        values: dict[int, float] = {}
+        found: list[tuple[int, str]] = []
+        missing = list(self._unknown)
+        absent = -1
+        for index, pattern, top in self._patterns:
+            frequency = body.count(pattern)
+            if frequency:
+                value = top * frequency / (frequency + norm)
+                if index in values:
+                    values[index] = max(value, values[index])
+                else:
+                    values[index] = value
+                    found.append((index, pattern))
+            elif index != absent:
+                missing.append(index)
+                absent = index
+        if len(found) + len(missing) > len(self.words):  # a word with several terms, of which some are there and some are not
+            missing = [index for index in missing if index not in values]
+        sentence = self._best_sentence(body, found) if found else 0.0
+        title = 0.0
+        if head:
+            title, named = self._title(head)
+            missing = [index for index in missing if index not in named]
+        phrases = [p.weight * PHRASE_WEIGHT if self.has_phrase(row, p) else 0.0 for p in self.phrases] if self.phrases else []
+        total = sum(values.values()) + sentence + title + sum(phrases)
+        return _Base(total, list(values.items()), sentence, title, phrases, missing)
+
+    def _best_sentence(self, body: str, found: Sequence[tuple[int, str]]) -> float:
+        weights = self._weights
+        if len(found) == 1:
+            return weights[found[0][0]]
+        sentences = body.split(BREAK)
+        if len(sentences) == 1:
+            return sum(weights[index] for index, _ in found)
+        best = 0.0
+        for sentence in sentences:
+            value = 0.0
+            for index, pattern in found:
+                if pattern in sentence:
+                    value += weights[index]
+            if value > best:
+                best = value
+        return best
+
+    def _title(self, head: str) -> tuple[float, set[int]]:
+        """The best title line: the weights of the words in it, times the root of the share of the line that they make up; and all
+        words that stand in any line."""
+        best = 0.0
+        named: set[int] = set()
+        for line in head.split(BREAK):
+            inside = {index for index, pattern, _ in self._patterns if pattern in line}
+            if inside:
+                named |= inside
+                share = min(1.0, len(inside) / (line.count("||") + 1))
+                best = max(best, math.sqrt(share) * sum(self.words[i].weight * self.words[i].trust for i in inside))
+        return TITLE_WEIGHT * best, named
+
+    def _pieces(self, slots: str, missing: Iterable[int]) -> list[tuple[int, float]]:
+        out = []
+        for index in missing:
+            value = 0.0
+            for gram, weight in self._grams[index]:
+                if gram in slots:
+                    value += weight
+            if value:
+                out.append((index, value))
+        return out
+
+    # -- whole ------------------------------------------------------------------------------------------------------------
+    def has_phrase(self, row: Row, phrase: ScoredPhrase) -> bool:
+        """Whether the words of a phrase stand one after another in the passage or in a title line."""
+        head, _, body = row.slots.partition(TITLE_END)
+        return phrase_in(body, phrase.words) or any(phrase_in(line, phrase.words) for line in head.split(BREAK))
+
+    def best(self, rows: Sequence[Row], count: int) -> list[tuple[Row, tuple[Component, ...]]]:
+        """Return the `count` rows with the highest scores and their components, the best first (equal scores: by id).
+
+        Pieces of words cost most to look for, so rows are taken in the order of the rest of their score, and pieces are looked for only
+        where they can still lift a row among the best.
+        """
+        measured = [(self._measure(row), row) for row in rows]
+        measured.sort(key=lambda pair: (-pair[0][0], pair[1].id))
+        limits = self._gram_limits
+        kept: list[tuple[float, int, _Base, list[tuple[int, float]], Row]] = []  # a heap, the worst first
+        for base, row in measured:
+            total = base.total
+            full = len(kept) == count
+            if full and total + sum([limits[i] for i in base.missing]) < kept[0][0]:
+                continue
+            pieces = self._pieces(row.slots, base.missing)
+            entry = (total + sum([value for _, value in pieces]), -row.id, base, pieces, row)
+            if not full:
+                heapq.heappush(kept, entry)
+            elif entry[:2] > kept[0][:2]:
+                heapq.heapreplace(kept, entry)
+        kept.sort(key=lambda entry: (-entry[0], -entry[1]))
+        return [(row, self._components(base, pieces)) for _, _, base, pieces, row in kept]
+
+    def explain(self, row: Row) -> tuple[Component, ...]:
+        """Return the named components of a row's score; the score is their exact sum (`math.fsum`)."""
+        base = self._measure(row)
+        return self._components(base, self._pieces(row.slots, base.missing))
+
+    def _components(self, base: _Base, pieces: Iterable[tuple[int, float]]) -> tuple[Component, ...]:
+        out: list[Component] = []
+        for index, value in base.text:
+            out += _word_components(value, self.words[index])
+        out += [Component("sentence", base.sentence), Component("title", base.title)]
+        out += [Component(f"phrase:{phrase.text}", value) for phrase, value in zip(self.phrases, base.phrases, strict=False)]
+        out += [Component(f"4-grams:{self.words[index].name}", value) for index, value in pieces]
+        return tuple(component for component in out if component.value)
+
+    def patterns_in(self, row: Row) -> list[tuple[str, float]]:
+        """Return the slot patterns of the query that occur in the passage, with the weights of their words (for highlights)."""
+        body = row.body
+        return [(pattern, top) for _, pattern, top in self._patterns if pattern in body]
+
+
+def _word_components(value: float, word: ScoredWord) -> list[Component]:
+    name = f"text:{word.name}"
+    if word.trust == 1.0:
+        return [Component(name, value)]
+    full = value / word.trust
+    return [Component(name, full), Component(f"typo:{word.name}→{word.correction}", value - full)]
+
+
+def phrase_in(slots: str, words: Sequence[Sequence[str]]) -> bool:
+    """Whether the words (each given by its possible terms) stand in consecutive slots."""
+    starts: set[int] | None = None
+    for offset, terms in enumerate(words):
+        here = {number - offset for term in terms for number in slot_numbers(slots, GAP + term + GAP)}
+        starts = here if starts is None else starts & here
+        if not starts:
+            return False
+    return bool(starts)
