@@ -99,7 +99,7 @@ def month_at(tokens: Sequence[Token], i: int, profile: Profile) -> int:
 def _values_at(tokens: Sequence[Token], i: int, profile: Profile) -> tuple[list[float], int]:
     """Return the values that begin at a token, and how many tokens they take."""
     token = tokens[i]
-    if token.text[:1].isdigit():
+    if token.text[:1].isdecimal():
         parts = _HYPHEN.split(token.text) if token.kind == "number" else [re.match(r"\d+", token.text).group()]  # type: ignore[union-attr]
         values = [v for part in parts if (v := parse_number(part, profile)) is not None]
         factor = _factor(tokens[i + 1].text, profile) if i + 1 < len(tokens) and values else 1
