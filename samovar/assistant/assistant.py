@@ -19,7 +19,7 @@ from samovar.assistant.prompts import phrase, prompt
 from samovar.assistant.rewrite import Exchange, rewrite_question
 from samovar.assistant.subjects import SUBJECT_BONUS, is_subject, titles_of
 from samovar.assistant.verify import MIN_SUPPORTED, Citations, check_draft, strip_markers
-from samovar.generate.budget import fit_passages
+from samovar.generate.budget import Fitted, fit_passages
 from samovar.generate.model import Cancel, GenerationOptions, Message, Model, Piece
 from samovar.language import Profile, choose_profile
 from samovar.search.hit import Hit
@@ -160,18 +160,13 @@ class Assistant:
     def _write(self, work: Work, history: Sequence[Turn], cancel: Cancel | None) -> Iterator[Event]:
         """A language model: its text is a draft that is checked sentence by sentence."""
         generate = self.settings.generate
-        earlier = _history_messages(history)
-        key = secrets.token_hex(KEY_BYTES)
         shown = self._shown(work)
-        fitted = fit_passages(
-            self.model,
-            lambda fitting: make_messages(work.query, work.language, fitting, earlier, key),
-            shown,
-            self.settings.assistant.context_budget_tokens,
-            generate.max_tokens,
-        )
-        if fitted.left_out:
-            work.note("left_out", count=len(fitted.left_out))
+        fitted = self._fit(work, shown, _history_messages(history))
+        if len(fitted.kept) < len(shown):
+            work.note("left_out", count=len(shown) - len(fitted.kept))
+        if not fitted.kept:
+            yield Done(self._abstain(work))
+            return
         draft = Draft()
         reason = "stop"
         options = GenerationOptions(temperature=generate.temperature, max_tokens=generate.max_tokens)
@@ -186,6 +181,22 @@ class Assistant:
         work.timings["generate"] = time.perf_counter() - work.started - work.timings["search"]
         seen = [p if i in fitted.kept else replace(p, text="") for i, p in enumerate(shown)]
         yield Done(self._check(work, draft, seen, reason))
+
+    def _fit(self, work: Work, shown: Sequence[Shown], earlier: Sequence[Message]) -> Fitted:
+        """Fill the prompt with passages within the budget; the best one goes in beyond the budget when none fits and the context has room."""
+        key = secrets.token_hex(KEY_BYTES)
+
+        def fit(passages: Sequence[Shown], budget_tokens: int) -> Fitted:
+            return fit_passages(
+                self.model,
+                lambda kept: make_messages(work.query, work.language, kept, earlier, key),
+                passages,
+                budget_tokens,
+                self.settings.generate.max_tokens,
+            )
+
+        fitted = fit(shown, self.settings.assistant.context_budget_tokens)
+        return fitted if fitted.kept else fit(shown[:1], self.model.context_tokens)
 
     def _check(self, work: Work, draft: Draft, seen: Sequence[Shown], reason: str) -> Answer:
         """Check a draft against the passages as the model saw them (no text for one left out)."""

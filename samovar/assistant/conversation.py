@@ -1,11 +1,13 @@
 """Conversations on disk: one JSON Lines file each, a line per turn, durable when `append` returns.
 
 Layout: ``home/conversations/<id>.jsonl``; the first line is {"id", "created_at", "format"}; every other line a turn. A line cut short by a
-crash is ignored when loading and overwritten by the next append.
+crash has no line end; it was never acknowledged, is ignored when loading and overwritten by the next append. Two processes may append to one
+conversation: each line is written under a lock (flock(2)).
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -13,12 +15,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from samovar.corpus.document import utc_now
 from samovar.errors import HomeError, UsageError
 
 FORMAT = 1
+BLOCK_BYTES = 65_536  # read at a time when looking for the last line end
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Conversation:
         """Load by id, by an unambiguous beginning of it, or ``last``. Raises `UsageError` when there is none or several."""
         files = sorted(folder_of(home).glob("*.jsonl"))
         if identity == "last":
-            found = sorted(files, key=lambda f: f.stat().st_mtime)[-1:]
+            found = sorted(files, key=_changed_at)[-1:]
         else:
             found = [f for f in files if f.stem.startswith(identity)] if identity else []
             found = [f for f in found if f.stem == identity] or found
@@ -70,17 +73,19 @@ class Conversation:
     @classmethod
     def list(cls, home: Path) -> Iterator[Conversation]:
         """Yield the conversations, the latest first."""
-        for file in sorted(folder_of(home).glob("*.jsonl"), key=lambda f: f.stat().st_mtime, reverse=True):
+        for file in sorted(folder_of(home).glob("*.jsonl"), key=_changed_at, reverse=True):
             yield cls._read(file)
 
     @classmethod
     def _read(cls, path: Path) -> Conversation:
         conversation = cls(path.stem, path, "")
         for row in _rows(path):
-            if "role" in row:
-                conversation.turns.append(ConversationTurn(row["role"], row["text"], row["at"], row.get("answer")))
-            else:
-                conversation.created_at = row.get("created_at", "")
+            if row.get("role") in ("user", "assistant") and isinstance(row.get("text"), str):
+                conversation.turns.append(ConversationTurn(row["role"], row["text"], str(row.get("at", "")), row.get("answer")))
+            elif "format" in row:
+                if row["format"] != FORMAT:
+                    raise HomeError(f"expected a conversation of format {FORMAT} in {path}, found {row['format']!r}. Another version of Samovar wrote it.")
+                conversation.created_at = str(row.get("created_at", ""))
         return conversation
 
     def append(self, role: Literal["user", "assistant"], text: str, answer: dict[str, Any] | None = None) -> ConversationTurn:
@@ -92,6 +97,7 @@ class Conversation:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self.path.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
                 _drop_torn_line(file)
                 if file.tell() == 0:
                     head = {"id": self.id, "created_at": self.created_at, "format": FORMAT}
@@ -111,7 +117,7 @@ class Conversation:
 
     def export_markdown(self) -> str:
         """The conversation for reading: questions as headings, answers, sources as a numbered list."""
-        lines = [f"# {self.title}", "", f"*{self.created_at}*", ""]
+        lines = [f"# {self.title or self.id}", "", f"*{self.created_at}*", ""]
         for turn in self.turns:
             if turn.role == "user":
                 lines += ["## " + " ".join(turn.text.split()), ""]
@@ -128,8 +134,16 @@ def folder_of(home: Path) -> Path:
     return Path(home) / "conversations"
 
 
+def _changed_at(path: Path) -> tuple[int, str]:
+    return path.stat().st_mtime_ns, path.name
+
+
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_bytes().splitlines():
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise HomeError(f"cannot read the conversation in {path}: {error.strerror}") from error
+    for line in data[: data.rfind(b"\n") + 1].split(b"\n"):
         try:
             row = json.loads(line)
         except (json.JSONDecodeError, UnicodeDecodeError):
@@ -138,14 +152,17 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _drop_torn_line(file: Any) -> None:
+def _drop_torn_line(file: IO[bytes]) -> None:
     """Cut off a last line without a line end: it was being written when the process died, and was never acknowledged."""
-    end = file.seek(0, os.SEEK_END)
-    if end == 0:
-        return
-    file.seek(0)
-    data = file.read()
-    keep = data.rfind(b"\n") + 1
+    end = keep = file.seek(0, os.SEEK_END)
+    while keep > 0:
+        start = max(0, keep - BLOCK_BYTES)
+        file.seek(start)
+        found = file.read(keep - start).rfind(b"\n")
+        if found >= 0:
+            keep = start + found + 1
+            break
+        keep = start
     if keep != end:
         file.truncate(keep)
     file.seek(0, os.SEEK_END)

@@ -18,7 +18,7 @@ _ACTIVE = re.compile(
 )
 _REST = r"[^\s<>\"'»)\]]+"
 _BARE = re.compile(
-    rf"\b[a-z][a-z0-9+.-]{{1,20}}://{_REST}|(?<![\w/:])//[\w-]+\.{_REST}|\bwww\.{_REST}|\bdata:[\w.+-]+/{_REST}|\bjavascript:{_REST}", re.IGNORECASE
+    rf"[a-z][a-z0-9+.-]{{1,20}}://{_REST}|(?<![\w/:])//[\w-]+\.{_REST}|(?<![a-z0-9])(?:www\.|data:[\w.+-]+/|javascript:){_REST}", re.IGNORECASE
 )
 MAX_ROUNDS = 5  # a tag may be hidden inside another (<im<img>g …>)
 REMOVED = "(…)"

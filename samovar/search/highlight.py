@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from samovar.library.passage import Passage
-from samovar.search.analysis import BREAK, slot_numbers, slot_spans
+from samovar.search.analysis import BREAK, slot_numbers
 
 SNIPPET_LETTERS = 240
 
 Span = tuple[int, int]
 
 
-def find_highlights(passage: Passage, body: str, patterns: Sequence[tuple[str, float]]) -> list[tuple[int, int, float]]:
-    """Return (start, end, weight) of each matched word, in order; offsets are relative to the passage's text."""
-    spans = slot_spans(passage.text)
+def find_highlights(spans: Sequence[Span], body: str, patterns: Sequence[tuple[str, float]]) -> list[tuple[int, int, float]]:
+    """Return (start, end, weight) of each matched word, in order. `spans` are the tokens' places in the passage's text."""
     found: dict[int, float] = {}
     for pattern, weight in patterns:
         for number in slot_numbers(body, pattern):
@@ -26,9 +24,8 @@ def find_highlights(passage: Passage, body: str, patterns: Sequence[tuple[str, f
     return [(*spans[number], weight) for number, weight in sorted(found.items())]
 
 
-def sentence_spans(text: str, body: str) -> list[Span]:
+def sentence_spans(text: str, spans: Sequence[Span], body: str) -> list[Span]:
     """Return the spans of the sentences as the slots part them: from the first token of each to where the next begins."""
-    spans = slot_spans(text)
     starts = [0]
     tokens = 0
     for sentence in body.split(BREAK)[:-1]:
@@ -46,15 +43,14 @@ def _opening(text: str, at: int) -> int:
     return at
 
 
-def find_snippet(passage: Passage, highlights: Sequence[tuple[int, int, float]], body: str) -> Span:
+def find_snippet(text: str, spans: Sequence[Span], highlights: Sequence[tuple[int, int, float]], body: str) -> Span:
     """Return the stretch of about `SNIPPET_LETTERS` characters with the weightiest words, relative to the passage's text.
 
     It begins at a sentence where one begins near enough, else at a word, and ends likewise.
     """
-    text = passage.text
     if len(text) <= SNIPPET_LETTERS:
         return 0, len(text)
-    sentences = sentence_spans(text, body)
+    sentences = sentence_spans(text, spans, body)
     start = _best_start(highlights)
     last = max((end for begin, end, _ in highlights if start <= begin and end <= start + SNIPPET_LETTERS), default=start)
     room = max(0, SNIPPET_LETTERS - (last - start))

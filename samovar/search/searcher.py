@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 from samovar.corpus.document import Document
 from samovar.errors import SearchError
 from samovar.library.passage import Passage
+from samovar.search.analysis import slot_spans
 from samovar.search.diversity import Ranked, diversify, sort_ranked
 from samovar.search.engine import Candidates, TantivyEngine
 from samovar.search.highlight import find_highlights, find_snippet
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 SYNC_AT_ONCE = 2_000  # passages behind the library that a search makes up for itself; more is left to `sync`, and said
 SPARE_HITS = 20  # scored beyond those asked for: copies are folded away, diversity needs others to promote
+CANDIDATE_FLOOR = 0.25  # of the best candidate's first-stage score; below it nothing was ever ranked among the first ten on XQuAD
+FEWEST_CANDIDATES = 50
 PHRASE_CANDIDATES = 1_000  # when phrases must occur: the engine knows words, not their order
 
 
@@ -165,8 +168,9 @@ class Searcher:
             return []
         limit = max(self.settings.candidates, 2 * k, PHRASE_CANDIDATES if plan.query.phrases else 0)
         found: Candidates = self.index.engine.find(plan.engine_query, limit)
-        rows = self.index.rows.fetch(found.ids)
-        return [rows[i] for i in found.ids if i in rows]
+        ids = found.ids if plan.query.strict else _promising(found, max(FEWEST_CANDIDATES, k + SPARE_HITS))
+        rows = self.index.rows.fetch(ids)
+        return [rows[i] for i in ids if i in rows]
 
     # -- hits -------------------------------------------------------------------------------------------------------------
     def _make_hits(self, ranked: Sequence[Ranked], rows: dict[int, Row], plan: Plan) -> tuple[Hit, ...]:
@@ -182,9 +186,17 @@ class Searcher:
         return tuple(hits)
 
 
+def _promising(found: Candidates, fewest: int) -> Sequence[int]:
+    """The candidates whose first-stage score is not far below the best one's (measured: a quarter of the work, the same quality)."""
+    floor = CANDIDATE_FLOOR * found.scores[0] if found.scores else 0.0
+    many = sum(1 for score in found.scores if score >= floor)
+    return found.ids[: max(many, fewest)]
+
+
 def _make_hit(rank: int, ranked: Ranked, passage: Passage, document: Document, row: Row, plan: Plan) -> Hit:
-    found = find_highlights(passage, row.body, plan.scorer.patterns_in(row))
-    begin, end = find_snippet(passage, found, row.body)
+    spans, body = slot_spans(passage.text), row.body
+    found = find_highlights(spans, body, plan.scorer.patterns_in(row))
+    begin, end = find_snippet(passage.text, spans, found, body)
     return Hit(
         rank=rank,
         score=ranked.score,
