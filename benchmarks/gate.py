@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from answers import evaluate_answers
-from retrieval import evaluate_retrieval
+from retrieval import CONDITIONS, evaluate_retrieval
 from starter_questions import evaluate_starter
 
 HERE = Path(__file__).parent
@@ -42,8 +42,9 @@ def measure_starter() -> dict[str, float]:
 def measure_xquad(data: Path) -> dict[str, float]:
     values: dict[str, float] = {}
     for language in ("ru", "en"):
-        for condition in ("clean", "typo", "lookalikes") if language == "ru" else ("clean",):
-            row = evaluate_retrieval(condition, 0, language=language, data=data)
+        for condition in CONDITIONS if language == "ru" else ("clean",):
+            row = evaluate_retrieval(condition, language=language)
+            assert row is not None
             values[f"retrieval_{language}_{condition}_ndcg10"] = row["ndcg@10"]
     everything = evaluate_answers(data, "ru")
     half = evaluate_answers(data, "ru", half=True)

@@ -72,7 +72,9 @@ def load_xquad(folder: Path, language: str) -> tuple[list[Document], list[tuple[
         for p, paragraph in enumerate(article["paragraphs"]):
             uri = f"xquad:{a}/{p}"
             text = paragraph["context"]
-            documents.append(make_document(source="xquad", uri=uri, title="", text=text, language=language, publisher=f"article {a}"))
+            documents.append(
+                make_document(source="xquad", uri=uri, title="", text=text, language=language, publisher=f"article {a}")
+            )
             questions += [(qa["question"], uri) for qa in paragraph["qas"]]
     return documents, questions
 
@@ -83,7 +85,11 @@ def starter_documents(language: str) -> list[Document]:
     out = []
     for path in sorted(root.glob("*/library/**/*.md")):
         body = path.read_text("utf-8").split("+++", 2)[-1].strip()
-        out.append(make_document(source="starter", uri=path.stem, title="", text=body, language=language, publisher=path.parent.name))
+        out.append(
+            make_document(
+                source="starter", uri=path.stem, title="", text=body, language=language, publisher=path.parent.name
+            )
+        )
     return out
 
 
@@ -100,7 +106,14 @@ def make_task(language: str, haystack: int, cache: Path | None = None) -> Task |
         made = make_haystack(language, haystack, cache)
         real = made.real
         others = [
-            make_document(source="debian", uri=f"{p.package}/{p.path}#{n}", title="", text=p.text, language=language, publisher=p.package)
+            make_document(
+                source="debian",
+                uri=f"{p.package}/{p.path}#{n}",
+                title="",
+                text=p.text,
+                language=language,
+                publisher=p.package,
+            )
             for n, p in enumerate(made.passages)
         ]
     return Task(language, tuple(questions), (*documents, *others), real)
@@ -109,7 +122,11 @@ def make_task(language: str, haystack: int, cache: Path | None = None) -> Task |
 # -- conditions -----------------------------------------------------------------------------------------------------------
 def plant_typo(question: str, profile: Profile, draw: random.Random) -> str:
     """One random edit in one random content word of at least five letters; the question itself when it has none."""
-    words = [t for t in profile.tokens(question) if t.kind == "word" and len(t.text) >= 5 and not profile.is_stop_word(t.text)]
+    words = [
+        t
+        for t in profile.tokens(question)
+        if t.kind == "word" and len(t.text) >= 5 and not profile.is_stop_word(t.text)
+    ]
     if not words:
         return question
     token = draw.choice(words)
@@ -178,7 +195,10 @@ def peer_asker(name: str, task: Task) -> Ask:
 
 def ndcg(ranked: Iterable[Sequence[str]], right: Iterable[str]) -> float:
     """Mean nDCG@10 with one relevant item per question."""
-    gains = [1 / math.log2(found.index(uri) + 2) if uri in found[:10] else 0.0 for found, uri in zip(ranked, right, strict=True)]
+    gains = [
+        1 / math.log2(found.index(uri) + 2) if uri in found[:10] else 0.0
+        for found, uri in zip(ranked, right, strict=True)
+    ]
     return math.fsum(gains) / len(gains)
 
 
@@ -189,7 +209,12 @@ def measure(ask: Ask, questions: Sequence[tuple[str, str]]) -> dict[str, float]:
     seconds = time.perf_counter() - began
     right = [uri for _, uri in questions]
     first = sum(f[:1] == [u] for f, u in zip(found, right, strict=True)) / len(right)
-    return {"ndcg@10": round(ndcg(found, right), 4), "first": round(first, 4), "n": len(right), "seconds": round(seconds, 2)}
+    return {
+        "ndcg@10": round(ndcg(found, right), 4),
+        "first": round(first, 4),
+        "n": len(right),
+        "seconds": round(seconds, 2),
+    }
 
 
 def evaluate_retrieval(
@@ -221,18 +246,24 @@ def main() -> int:
     """Print one JSON line per engine and condition."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--language", default="ru,en")
-    parser.add_argument("--haystack", type=int, default=STARTER, help="passages besides XQuAD's; 0: all real ones; -1: starter library")
+    parser.add_argument(
+        "--haystack", type=int, default=STARTER, help="passages besides XQuAD's; 0: all real ones; -1: starter library"
+    )
     parser.add_argument("--conditions", default=",".join(CONDITIONS))
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--cache", type=Path, default=None)
-    parser.add_argument("--home", type=Path, default=None, help="keep the library and index in this folder (per language and size)")
+    parser.add_argument(
+        "--home", type=Path, default=None, help="keep the library and index in this folder (per language and size)"
+    )
     given = parser.parse_args()
     if data_folder() is None:
         return 0
     for language in given.language.split(","):
         task = make_task(language, given.haystack, given.cache)
         assert task is not None
-        kept = given.home or Path(tempfile.mkdtemp(prefix="samovar-retrieval-", dir=_made(given.cache or default_cache())))
+        kept = given.home or Path(
+            tempfile.mkdtemp(prefix="samovar-retrieval-", dir=_made(given.cache or default_cache()))
+        )
         searcher, library = open_samovar(task.documents, kept / f"{language}.{given.haystack}")
         askers: list[tuple[str, bool, Ask]] = [("samovar", d, samovar_asker(searcher, d)) for d in (True, False)]
         if given.peers:
@@ -241,7 +272,9 @@ def main() -> int:
             questions = questions_under(condition, task)
             for name, diversity, ask in askers:
                 line = {"benchmark": "retrieval", "engine": name, "language": language, "condition": condition}
-                line |= {"passages": len(task.documents), "real": task.real, "diversity": diversity} | measure(ask, questions)
+                line |= {"passages": len(task.documents), "real": task.real, "diversity": diversity} | measure(
+                    ask, questions
+                )
                 print(json.dumps(line, ensure_ascii=False), flush=True)
         searcher.close()
         library.close()

@@ -24,7 +24,8 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
         "model": answer.model,
         "timings": {name: round(seconds, 4) for name, seconds in answer.timings.items()},
         "sentences": [
-            {"start": s.start, "end": s.end, "supported": s.supported, "citations": list(s.citations)} for s in answer.sentences
+            {"start": s.start, "end": s.end, "supported": s.supported, "citations": list(s.citations)}
+            for s in answer.sentences
         ],
         "short": {"document_id": short[0], "start": short[1], "end": short[2]} if short else None,
         "confidence": answer.confidence,

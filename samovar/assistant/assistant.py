@@ -16,7 +16,8 @@ from samovar.assistant.draft import NO_ANSWER, Draft
 from samovar.assistant.grounding import KEY_BYTES, Shown, make_messages
 from samovar.assistant.injection import blank_commands, is_command
 from samovar.assistant.prompts import phrase, prompt
-from samovar.assistant.rewrite import Exchange, rewrite_question
+from samovar.assistant.relevance import PENALTY, missing_names
+from samovar.assistant.rewrite import Exchange, put_right, rewrite_question
 from samovar.assistant.subjects import SUBJECT_BONUS, is_subject, titles_of
 from samovar.assistant.verify import MIN_SUPPORTED, Citations, check_draft, strip_markers
 from samovar.generate.budget import Fitted, fit_passages
@@ -52,6 +53,7 @@ class Work:
     hits: tuple[Hit, ...]
     notes: list[str]
     started: float
+    asked: str = ""  # the query with typing errors put right, for the model
     timings: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -65,7 +67,9 @@ class Work:
 class Assistant:
     """Answers from one library through one searcher and one model. Safe to share between threads when these are."""
 
-    def __init__(self, searcher: Searcher, model: Model, settings: Settings, *, languages: Sequence[str] = ("ru", "en")) -> None:
+    def __init__(
+        self, searcher: Searcher, model: Model, settings: Settings, *, languages: Sequence[str] = ("ru", "en")
+    ) -> None:
         self.searcher = searcher
         self.model = model
         self.settings = settings
@@ -104,8 +108,10 @@ class Assistant:
         work.timings["search"] = time.perf_counter() - started
         if query != question:
             work.note("rewritten", query=query)
+        work.asked = query
         for typed, searched in result.corrections:
             work.note("corrected", typed=typed, searched=searched)
+            work.asked = put_right(work.asked, typed, searched, profile)
         return work
 
     def _shown(self, work: Work) -> list[Shown]:
@@ -127,12 +133,12 @@ class Assistant:
     def _quote(self, work: Work, cancel: Cancel | None) -> Iterator[Event]:
         """The extractive model: its spans are the citations."""
         shown = self._shown(work)
-        messages = make_messages(work.query, work.language, shown, ())
+        messages = make_messages(work.asked, work.language, shown, ())
         text, last = "", Piece("")
         for piece in self.model.stream(messages, GenerationOptions(), cancel):
             text, last = text + piece.text, piece
         work.timings["generate"] = time.perf_counter() - work.started - work.timings["search"]
-        confidence = last.confidence or 0.0
+        confidence = self._confidence(work, last)
         reason = last.stop_reason or "stop"
         if reason == "cancelled":
             work.note(reason)
@@ -152,9 +158,26 @@ class Assistant:
             short = (base.document_id, base.start + start, base.start + end)
         yield Done(
             self._answer(
-                work, full, tuple(citations.made), (CheckedSentence(0, len(full), True, numbers),), short=short, confidence=confidence
+                work,
+                full,
+                tuple(citations.made),
+                (CheckedSentence(0, len(full), True, numbers),),
+                short=short,
+                confidence=confidence,
             )
         )
+
+    def _confidence(self, work: Work, last: Piece) -> float:
+        """The model's confidence, less where the names of the question are not in the quoted passage."""
+        if not last.spans:
+            return 0.0
+        hit = work.hits[last.spans[0][0]]
+        titles = (hit.document.title, hit.document.metadata.get("aliases", ""))
+        missing, share = missing_names(work.asked, hit.passage.text, titles, work.profile)
+        confidence = (last.confidence or 0.0) * (1 - PENALTY * share)
+        if missing and confidence < self.settings.assistant.abstain_below:
+            work.note("names", names=", ".join(missing))
+        return confidence
 
     # -- write ------------------------------------------------------------------------------------------------------
     def _write(self, work: Work, history: Sequence[Turn], cancel: Cancel | None) -> Iterator[Event]:
@@ -189,7 +212,7 @@ class Assistant:
         def fit(passages: Sequence[Shown], budget_tokens: int) -> Fitted:
             return fit_passages(
                 self.model,
-                lambda kept: make_messages(work.query, work.language, kept, earlier, key),
+                lambda kept: make_messages(work.asked, work.language, kept, earlier, key),
                 passages,
                 budget_tokens,
                 self.settings.generate.max_tokens,
@@ -206,7 +229,7 @@ class Assistant:
             return self._abstain(work, reason=reason)
         finished = reason not in ("cancelled", "length")
         hits = work.hits[: len(seen)]
-        checked = check_draft(draft.text, hits, work.profile, shown=seen, question=work.query, finished=finished)
+        checked = check_draft(draft.text, hits, work.profile, shown=seen, question=work.asked, finished=finished)
         work.timings["verify"] = time.perf_counter() - work.started - work.timings["search"] - work.timings["generate"]
         if checked.supported < MIN_SUPPORTED:
             work.note("unsupported")

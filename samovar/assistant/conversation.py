@@ -81,14 +81,20 @@ class Conversation:
         conversation = cls(path.stem, path, "")
         for row in _rows(path):
             if row.get("role") in ("user", "assistant") and isinstance(row.get("text"), str):
-                conversation.turns.append(ConversationTurn(row["role"], row["text"], str(row.get("at", "")), row.get("answer")))
+                conversation.turns.append(
+                    ConversationTurn(row["role"], row["text"], str(row.get("at", "")), row.get("answer"))
+                )
             elif "format" in row:
                 if row["format"] != FORMAT:
-                    raise HomeError(f"expected a conversation of format {FORMAT} in {path}, found {row['format']!r}. Another version of Samovar wrote it.")
+                    raise HomeError(
+                        f"expected a conversation of format {FORMAT} in {path}, found {row['format']!r}. Another version of Samovar wrote it."
+                    )
                 conversation.created_at = str(row.get("created_at", ""))
         return conversation
 
-    def append(self, role: Literal["user", "assistant"], text: str, answer: dict[str, Any] | None = None) -> ConversationTurn:
+    def append(
+        self, role: Literal["user", "assistant"], text: str, answer: dict[str, Any] | None = None
+    ) -> ConversationTurn:
         """Add a turn and write it to the disk."""
         turn = ConversationTurn(role, text, utc_now(), answer)
         row: dict[str, Any] = {"role": role, "text": text, "at": turn.at}
@@ -112,8 +118,15 @@ class Conversation:
 
     def export_json(self) -> str:
         """The whole conversation as one JSON object."""
-        turns = [{"role": t.role, "text": t.text, "at": t.at, **({"answer": t.answer} if t.answer else {})} for t in self.turns]
-        return json.dumps({"id": self.id, "created_at": self.created_at, "title": self.title, "turns": turns}, ensure_ascii=False, indent=2)
+        turns = [
+            {"role": t.role, "text": t.text, "at": t.at, **({"answer": t.answer} if t.answer else {})}
+            for t in self.turns
+        ]
+        return json.dumps(
+            {"id": self.id, "created_at": self.created_at, "title": self.title, "turns": turns},
+            ensure_ascii=False,
+            indent=2,
+        )
 
     def export_markdown(self) -> str:
         """The conversation for reading: questions as headings, answers, sources as a numbered list."""

@@ -6,16 +6,19 @@ Everything that depends on a language comes from its profile. Knows nothing abou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from samovar.assistant.figures import Figure, read_figures
 from samovar.language import Profile
 
-_NAME_TAGS = frozenset({"name", "surname", "patronymic", "place", "organisation"})
+NAME_TAGS = frozenset({"name", "surname", "patronymic", "place", "organisation"})
 _PERSON_TAGS = frozenset({"name", "surname", "patronymic"})
 CASES = frozenset({"nom", "gen", "dat", "acc", "ins", "loc"})
 BREAK = 4  # what a clause boundary counts for, in tokens
-_PLAIN_TAGS: tuple[frozenset[str], ...] = (frozenset(), frozenset({"noun"}))  # what a tagger without name labels says of a name
+_PLAIN_TAGS: tuple[frozenset[str], ...] = (
+    frozenset(),
+    frozenset({"noun"}),
+)  # what a tagger without name labels says of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Word:
     """A content word at a place (its token's number). `first`: it opens the sentence, where a capital means nothing; `negated`: it is the
     first content word after a negation."""
 
+    text: str
     fold: str
     terms: frozenset[str]
     synonyms: frozenset[str]
@@ -41,7 +45,7 @@ class Word:
         """Whether this names something: a capital inside a sentence; at its head, by what the profile knows of the word."""
         if self.capital and not self.first:
             return True
-        return self.capital and (bool(self.tags & _NAME_TAGS) or self.tags in _PLAIN_TAGS)
+        return self.capital and (bool(self.tags & NAME_TAGS) or self.tags in _PLAIN_TAGS)
 
     @property
     def is_person(self) -> bool:
@@ -67,9 +71,7 @@ class Facts:
 
     def __add__(self, other: Facts) -> Facts:
         """These facts followed by others."""
-        words = [
-            Word(w.fold, w.terms, w.synonyms, w.tags, w.place + self.size, w.capital, w.first, w.negated) for w in other.words
-        ]
+        words = [replace(w, place=w.place + self.size) for w in other.words]
         figures = [f.moved(self.size) for f in other.figures]
         breaks = [*self.breaks, self.size, *(b + self.size for b in other.breaks)]
         return Facts(
@@ -107,7 +109,7 @@ def read_facts(text: str, profile: Profile) -> Facts:
         synonyms = frozenset(_synonyms(token.text, profile))
         tags = profile.tags(token.text)
         facts.words.append(
-            Word(fold, frozenset(profile.terms(token.text)), synonyms, tags, i, capital, i == 0, denied)
+            Word(token.text, fold, frozenset(profile.terms(token.text)), synonyms, tags, i, capital, i == 0, denied)
         )
         denied = False
     return facts

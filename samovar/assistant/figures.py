@@ -16,7 +16,9 @@ _ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:
 _ROMAN_VALUES = {"M": 1000, "D": 500, "C": 100, "L": 50, "X": 10, "V": 5, "I": 1}
 _NUMERIC_DATE = re.compile(r"(?:(\d{1,2})[./-](\d{1,2})[./-](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2}))")
 _HYPHEN = re.compile(rf"[{HYPHENS}–]")
-MULTIPLIER = 1000  # number words from here on multiply what stands before them; alone they are an indefinite "thousands"
+MULTIPLIER = (
+    1000  # number words from here on multiply what stands before them; alone they are an indefinite "thousands"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,11 @@ def read_figures(text: str, tokens: Sequence[Token], profile: Profile) -> tuple[
 
 
 def _dated(day: int, month: int, year: int, place: int) -> list[Figure]:
-    return [Figure(float(day), place, month=month), Figure(0.0, place, month=month, day=day), Figure(float(year), place, month=month, day=day)]
+    return [
+        Figure(float(day), place, month=month),
+        Figure(0.0, place, month=month, day=day),
+        Figure(float(year), place, month=month, day=day),
+    ]
 
 
 def _join_dates(figures: list[Figure]) -> list[Figure]:
@@ -77,7 +83,13 @@ def _join_dates(figures: list[Figure]) -> list[Figure]:
         if not figure.month or figure.value or figure.day:
             continue
         for j, step in ((i - 1, -1), (i + 1, 1)):
-            if 0 <= j < len(out) and out[j].place == figure.place + step and not out[j].month and out[j].value.is_integer() and 1 <= out[j].value <= 31:
+            if (
+                0 <= j < len(out)
+                and out[j].place == figure.place + step
+                and not out[j].month
+                and out[j].value.is_integer()
+                and 1 <= out[j].value <= 31
+            ):
                 out[j] = replace(out[j], month=figure.month, unit="")
                 out[i] = figure = replace(figure, day=int(out[j].value))
                 break
@@ -122,7 +134,9 @@ def parse_number(text: str, profile: Profile) -> float | None:
 
 def _number_word(word: str, profile: Profile) -> int | None:
     parts = [w for w in _HYPHEN.split(word) if w]
-    values = [next((profile.number_words[n] for n in profile.lemmas(w) if n in profile.number_words), None) for w in parts]
+    values = [
+        next((profile.number_words[n] for n in profile.lemmas(w) if n in profile.number_words), None) for w in parts
+    ]
     known = [v for v in values if v is not None]
     return sum(known) if known and len(known) == len(values) else None
 
@@ -150,7 +164,9 @@ def _spelled(tokens: Sequence[Token], i: int, profile: Profile) -> tuple[list[fl
     size = 0
     while i + size < len(tokens):
         value = _number_word(tokens[i + size].text, profile)
-        if value is None or (size and current and value < MULTIPLIER and (value >= 100 or value >= 10 > current % 100 > 0)):
+        if value is None or (
+            size and current and value < MULTIPLIER and (value >= 100 or value >= 10 > current % 100 > 0)
+        ):
             break
         if value >= MULTIPLIER:
             if not size:

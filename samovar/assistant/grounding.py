@@ -45,7 +45,12 @@ def render(question: str, shown: Sequence[Shown], key: str) -> str:
     lines = [question, ""]
     for p in shown:
         text = _GAP.sub("\n\n", defuse(p.text.replace(key, "")).strip())
-        lines += [f'<passage n="{p.number}" key="{key}" title="{_attribute(p.title)}">', text, f'</passage key="{key}">', ""]
+        lines += [
+            f'<passage n="{p.number}" key="{key}" title="{_attribute(p.title)}">',
+            text,
+            f'</passage key="{key}">',
+            "",
+        ]
     return "\n".join(lines).rstrip()
 
 
@@ -63,6 +68,12 @@ def make_messages(
         Message("system", prompt("answer", language)),
         *history,
         Message(
-            "user", content, tuple(p.text for p in shown), question=question, language=language, priors=tuple(p.prior for p in shown)
+            "user",
+            content,
+            tuple(p.text for p in shown),
+            question=question,
+            language=language,
+            priors=tuple(p.prior for p in shown),
+            titles=tuple(p.title for p in shown),
         ),
     ]

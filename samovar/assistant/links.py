@@ -14,11 +14,13 @@ _LINK = re.compile(r"\[([^\]\n]*)\]\(\s*<?([^)\s>]*)[^)]*\)")
 _AUTOLINK = re.compile(r"<((?:[a-z][a-z0-9+.-]{1,20}:)[^<>\s]*)>", re.IGNORECASE)
 _DEFINITION = re.compile(r"^[ ]{0,3}\[[^\]\n]+\]:[ \t]*<?\S*//[^\n]*$", re.MULTILINE)
 _ACTIVE = re.compile(
-    r"</?(?:a|applet|audio|base|embed|form|frame|iframe|img|input|link|meta|object|script|source|style|svg|video)\b[^>]*>", re.IGNORECASE
+    r"</?(?:a|applet|audio|base|embed|form|frame|iframe|img|input|link|meta|object|script|source|style|svg|video)\b[^>]*>",
+    re.IGNORECASE,
 )
 _REST = r"[^\s<>\"'»)\]]+"
 _BARE = re.compile(
-    rf"[a-z][a-z0-9+.-]{{1,20}}://{_REST}|(?<![\w/:])//[\w-]+\.{_REST}|(?<![a-z0-9])(?:www\.|data:[\w.+-]+/|javascript:){_REST}", re.IGNORECASE
+    rf"[a-z][a-z0-9+.-]{{1,20}}://{_REST}|(?<![\w/:])//[\w-]+\.{_REST}|(?<![a-z0-9])(?:www\.|data:[\w.+-]+/|javascript:){_REST}",
+    re.IGNORECASE,
 )
 MAX_ROUNDS = 5  # a tag may be hidden inside another (<im<img>g …>)
 REMOVED = "(…)"

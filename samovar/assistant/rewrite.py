@@ -31,7 +31,11 @@ def content_tokens(text: str, profile: Profile) -> list[Token]:
     """The words that are neither stop words, pronouns, single letters nor the question word."""
     asked = profile.read_question(text)
     skipped = profile.stop_words | profile.pronouns | profile.follow_up_openings | {asked.word}
-    return [t for t in profile.tokens(text) if profile.fold(t.text) not in skipped and len(t.text) > 1 and not _refers(t.text, profile)]
+    return [
+        t
+        for t in profile.tokens(text)
+        if profile.fold(t.text) not in skipped and len(t.text) > 1 and not _refers(t.text, profile)
+    ]
 
 
 def content_words(text: str, profile: Profile) -> list[str]:
@@ -42,7 +46,11 @@ def content_words(text: str, profile: Profile) -> list[str]:
 def names_in(text: str, profile: Profile) -> list[str]:
     """Capitalised content words; a first word counts too, unless it is a verb (the question word, which opens most questions, is no content)."""
     tokens = content_tokens(text, profile)
-    return [t.text for t in tokens if t.text[:1].isupper() and (text[: t.start].strip() or "verb" not in profile.tags(t.text))]
+    return [
+        t.text
+        for t in tokens
+        if t.text[:1].isupper() and (text[: t.start].strip() or "verb" not in profile.tags(t.text))
+    ]
 
 
 def rewrite_question(question: str, history: Sequence[Exchange], profile: Profile) -> str:
@@ -55,9 +63,13 @@ def rewrite_question(question: str, history: Sequence[Exchange], profile: Profil
     names = names_in(asked, profile)
     pronouns = [t.text for t in profile.tokens(asked) if _refers(t.text, profile)]
     if not pronouns and names_something_new(asked, content, names, profile):
-        return exchange_topic(last.query, content, bool(names), profile) or _join(asked, topic_of(last, True, profile), profile)
+        return exchange_topic(last.query, content, bool(names), profile) or _join(
+            asked, topic_of(last, True, profile), profile
+        )
     opens = _opens(asked, profile)
-    if not pronouns and (names or (len(content) >= MIN_CONTENT and not opens and not _asks_for_more(asked, content, profile))):
+    if not pronouns and (
+        names or (len(content) >= MIN_CONTENT and not opens and not _asks_for_more(asked, content, profile))
+    ):
         return question
     persons = not pronouns or any("pron" in profile.tags(p) or not profile.tags(p) for p in pronouns)
     return _join(asked, topic_of(last, persons, profile), profile)
@@ -118,8 +130,17 @@ def exchange_topic(query: str, new: Sequence[str], named: bool, profile: Profile
         if len(profile.tokens(query[run[-1].end : token.start])) <= 1:
             run.append(token)
     start, end = run[0].start, run[-1].end
-    if named and len(new) > 1:  # a new name that brings its noun along ("А Русский музей?") takes the old noun's place as well
-        end = next((t.end for t in tokens if t.start > end and "noun" in profile.tags(t.text) and not query[end : t.start].strip()), end)
+    if (
+        named and len(new) > 1
+    ):  # a new name that brings its noun along ("А Русский музей?") takes the old noun's place as well
+        end = next(
+            (
+                t.end
+                for t in tokens
+                if t.start > end and "noun" in profile.tags(t.text) and not query[end : t.start].strip()
+            ),
+            end,
+        )
     return query[:start] + " ".join(new) + query[end:]
 
 
@@ -138,6 +159,15 @@ def topic_of(last: Exchange, persons: bool, profile: Profile) -> list[str]:
             runs.append([token])
     named = [run for run in runs if any(t.text[:1].isupper() for t in run)]
     return [t.text for run in named or runs for t in run] or content_words(last.title, profile)
+
+
+def put_right(text: str, typed: str, searched: str, profile: Profile) -> str:
+    """Put the word that was searched in place of the mistyped one, with its capital."""
+    for token in reversed(profile.tokens(text)):
+        if token.text == typed:
+            word = searched[:1].upper() + searched[1:] if typed[:1].isupper() else searched
+            text = text[: token.start] + word + text[token.end :]
+    return text
 
 
 def _join(question: str, topic: Sequence[str], profile: Profile) -> str:

@@ -68,7 +68,9 @@ class Evidence:
         for stretch in self.stretches:
             title = self.titles[stretch.passage]
             coverage = judge(facts, stretch.facts, self.profile, title)
-            if asked is not None and (stretch.pair or coverage < 1 or _share(asked, stretch.facts, title) < MIN_QUESTION):
+            if asked is not None and (
+                stretch.pair or coverage < 1 or _share(asked, stretch.facts, title) < MIN_QUESTION
+            ):
                 continue
             rank = (coverage + (NEAR if stretch.passage in preferred else 0), stretch.span[0] - stretch.span[1])
             if coverage >= MIN_COVERAGE and (best is None or rank > best):
@@ -77,7 +79,13 @@ class Evidence:
 
 
 def find_support(
-    sentence: str, passages: Sequence[str], profile: Profile, *, preferred: Sequence[int] = (), titles: Sequence[str] = (), question: str = ""
+    sentence: str,
+    passages: Sequence[str],
+    profile: Profile,
+    *,
+    preferred: Sequence[int] = (),
+    titles: Sequence[str] = (),
+    question: str = "",
 ) -> Support | None:
     """Return the best supporting stretch of `passages`, or None: `Evidence.support` for a single sentence."""
     return Evidence(passages, profile, titles).support(sentence, preferred=preferred, question=question)
@@ -112,7 +120,9 @@ def judge(facts: Facts, there: Facts, profile: Profile, title: Facts) -> float:
         return 0.0
     if there.border and _subject_differs(facts, there, matches, profile):
         return 0.0
-    if not facts.initials <= there.initials | title.initials | {w.fold[0] for w in there.words + title.words if w.capital}:
+    if not facts.initials <= there.initials | title.initials | {
+        w.fold[0] for w in there.words + title.words if w.capital
+    }:
         return 0.0
     if (a := agent_of(facts)) and (b := agent_of(there)) and a != b and a in there.terms and b in facts.terms:
         return 0.0
@@ -135,18 +145,21 @@ def _match(word: Word, there: Facts, profile: Profile) -> Match | None:
             strength = 1.0
         elif not word.synonyms.isdisjoint(other.terms) or not word.terms.isdisjoint(other.synonyms):
             strength = SYNONYM
-        elif word.capital and other.capital and _same_across_scripts(word.fold, other.fold, profile):
+        elif word.capital and other.capital and same_across_scripts(word.fold, other.fold, profile):
             strength = 1.0
-        elif _same_beginning(word.fold, other.fold) >= 0.7 and not (word.is_person and other.is_person):
+        elif same_beginning(word.fold, other.fold) >= 0.7 and not (word.is_person and other.is_person):
             strength = SIMILAR
         else:
             continue
-        if best is None or (strength, other.negated == word.negated) > (best.strength, best.word.negated == word.negated):
+        if best is None or (strength, other.negated == word.negated) > (
+            best.strength,
+            best.word.negated == word.negated,
+        ):
             best = Match(strength, other)
     return best
 
 
-def _same_beginning(a: str, b: str) -> float:
+def same_beginning(a: str, b: str) -> float:
     size = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
     return size / max(len(a), len(b)) if size >= 4 else 0.0
 
@@ -198,12 +211,12 @@ def _name_is_there(word: Word, match: Match | None, there: Facts, profile: Profi
     names = [w for w in there.words if w.capital]
     if any(not word.terms.isdisjoint(w.terms) for w in names):
         return True
-    if match and match.word.capital and not word.is_person and _same_beginning(word.fold, match.word.fold) >= 0.8:
+    if match and match.word.capital and not word.is_person and same_beginning(word.fold, match.word.fold) >= 0.8:
         return True
-    return any(_same_across_scripts(word.fold, w.fold, profile) for w in names)
+    return any(same_across_scripts(word.fold, w.fold, profile) for w in names)
 
 
-def _same_across_scripts(a: str, b: str, profile: Profile) -> bool:
+def same_across_scripts(a: str, b: str, profile: Profile) -> bool:
     if not profile.transliteration or a.isascii() == b.isascii():
         return False
     x, y = profile.transliterate(a), profile.transliterate(b)
@@ -224,15 +237,23 @@ def _subject_differs(facts: Facts, there: Facts, matches: list[Match | None], pr
         other = [w for w in there.words if (w.place >= there.border) != second]
         if not any(w.terms.isdisjoint(known) for w in side if w.is_name) or _subject_is_known(side, known):
             continue
-        away = [w for w in facts.words if w.is_name and _stands_among(w, other, profile) and not _stands_among(w, side, profile)]
-        said = [m for w, m in zip(facts.words, matches, strict=True) if m and not w.is_name and m.word in side and not _stands_among(w, other, profile)]
+        away = [
+            w
+            for w in facts.words
+            if w.is_name and _stands_among(w, other, profile) and not _stands_among(w, side, profile)
+        ]
+        said = [
+            m
+            for w, m in zip(facts.words, matches, strict=True)
+            if m and not w.is_name and m.word in side and not _stands_among(w, other, profile)
+        ]
         if away and said:
             return True
     return False
 
 
 def _stands_among(word: Word, words: Sequence[Word], profile: Profile) -> bool:
-    return any(not word.terms.isdisjoint(w.terms) or _same_across_scripts(word.fold, w.fold, profile) for w in words)
+    return any(not word.terms.isdisjoint(w.terms) or same_across_scripts(word.fold, w.fold, profile) for w in words)
 
 
 def _subject_is_known(side: Sequence[Word], known: set[str]) -> bool:
@@ -245,7 +266,9 @@ def _subject_is_known(side: Sequence[Word], known: set[str]) -> bool:
             runs.append([word])
     cased = any(w.tags & CASES for w in side)
     verb = min((w.place for w in side if w.is_verb), default=side[-1].place + 1)
-    subjects = [r for r in runs if any("nom" in w.tags for w in r)] if cased else [r for r in runs[:1] if r[0].place < verb]
+    subjects = (
+        [r for r in runs if any("nom" in w.tags for w in r)] if cased else [r for r in runs[:1] if r[0].place < verb]
+    )
     return all(any(not w.terms.isdisjoint(known) for w in run) for run in subjects)
 
 
@@ -260,7 +283,11 @@ def _dates_agree(a: Figure, b: Figure) -> bool:
     """A month must be the same where the sentence gives one; a day must be that of its month."""
     if not a.value:
         return a.month == b.month and (not a.day or not b.day or a.day == b.day)
-    return not a.month or not b.month or (a.month == b.month and (not a.is_year or not a.day or not b.day or a.day == b.day))
+    return (
+        not a.month
+        or not b.month
+        or (a.month == b.month and (not a.is_year or not a.day or not b.day or a.day == b.day))
+    )
 
 
 def _same_unit(a: str, b: str) -> bool:

@@ -36,7 +36,9 @@ class Checked:
 def make_citation(number: int, hit: Hit, start: int, end: int) -> Citation:
     """Cite ``hit.passage.text[start:end]``, by its offsets in the document."""
     p = hit.passage
-    return Citation(number, p.document_id, p.start + start, p.start + end, p.text[start:end], hit.document.title, hit.document.uri)
+    return Citation(
+        number, p.document_id, p.start + start, p.start + end, p.text[start:end], hit.document.title, hit.document.uri
+    )
 
 
 class Citations:
@@ -56,7 +58,13 @@ class Citations:
 
 
 def check_draft(
-    draft: str, hits: Sequence[Hit], profile: Profile, *, shown: Sequence[Shown] = (), question: str = "", finished: bool = True
+    draft: str,
+    hits: Sequence[Hit],
+    profile: Profile,
+    *,
+    shown: Sequence[Shown] = (),
+    question: str = "",
+    finished: bool = True,
 ) -> Checked:
     """Check a draft that cites passages as [n] (1-based into `hits`); its markers are hints only and are replaced by ours.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from samovar.commands.help import Command
+from samovar.commands.indexing import index_changes
 from samovar.commands.options import Json, as_text, check_date, complete_sources
 from samovar.commands.progress import ProgressBar
 from samovar.commands.session import Interrupts, Session, session_of
@@ -56,8 +57,8 @@ def add(
             print_report(report, session.terminal, as_text(source), interrupted=interrupted)
         if interrupted:
             raise KeyboardInterrupt
-        if report.version:
-            _index(samovar, session.terminal, quiet=json)
+        if index_changes(samovar, session.terminal, quiet=json) and report.documents and not json:
+            session.terminal.note(say("add.searchable"))
         if report.reasons and not (report.kept or report.changed or report.unchanged):
             raise typer.Exit(1)
 
@@ -103,13 +104,6 @@ def _show(bar: ProgressBar, progress: Progress) -> None:
         else (progress.files_done, progress.files_total)
     )
     bar.update(done, total, ", ".join(parts), progress.eta_seconds)
-
-
-def _index(samovar: Samovar, terminal: Terminal, *, quiet: bool) -> None:
-    """Bring the search index up to date now, so that the next question does not wait for it."""
-    _ = samovar.searcher
-    if not quiet:
-        terminal.note(say("add.searchable"))
 
 
 def print_report(report: AddReport, terminal: Terminal, source: str, *, interrupted: bool) -> None:

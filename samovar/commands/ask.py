@@ -10,6 +10,7 @@ import typer
 from samovar.commands.answers import print_answer, print_below
 from samovar.commands.draft import Draft
 from samovar.commands.help import Command
+from samovar.commands.indexing import open_searcher
 from samovar.commands.options import Json, Sources, as_text
 from samovar.commands.session import Interrupts, session_of
 from samovar.commands.terminal import Terminal, one_line
@@ -60,6 +61,7 @@ def ask(
         from samovar.generate.model import Cancel
         from samovar.search.query import Filters
 
+        open_searcher(samovar, terminal)
         cancel = Cancel()
         filters = Filters(sources=tuple(source or ()), languages=tuple(language or ()))
         with Interrupts(cancel.set) as interrupts:

@@ -17,6 +17,7 @@ from samovar.commands.answers import print_answer, print_below
 from samovar.commands.ask import Model, follow
 from samovar.commands.chat_commands import ChatCommands
 from samovar.commands.help import Command
+from samovar.commands.indexing import open_searcher
 from samovar.commands.options import Json, as_text
 from samovar.commands.session import Interrupts, Session, session_of
 from samovar.commands.terminal import BOLD, CYAN, RED, clean
@@ -146,6 +147,7 @@ class Chat:
         from samovar.assistant.assistant import Turn
         from samovar.generate.model import Cancel
 
+        open_searcher(self.samovar, self.terminal)
         cancel = Cancel()
         with Interrupts(cancel.set):
             events = self.samovar.assistant.stream(question, history=self.history, cancel=cancel)

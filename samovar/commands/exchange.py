@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from samovar.commands.help import Command
+from samovar.commands.indexing import index_changes
 from samovar.commands.options import Json
 from samovar.commands.session import session_of
 from samovar.commands.terminal import clean
@@ -54,7 +55,7 @@ def import_(
     with Library.open(settings.home) as library:
         result = import_library(library, folder.expanduser())
     with session.open() as samovar:
-        _ = samovar.searcher  # follows the library, so that the next search does not wait
+        index_changes(samovar, session.terminal, quiet=json)
     if json:
         session.terminal.json(asdict(result))
         return

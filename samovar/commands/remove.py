@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from samovar.commands.help import Command
+from samovar.commands.indexing import index_changes
 from samovar.commands.options import Json, as_text, complete_sources
 from samovar.commands.session import session_of
 from samovar.commands.terminal import Terminal, one_line
@@ -79,7 +80,7 @@ def remove(
             session.terminal.json({"removed": num_removed, "document_ids": [document.id for document in matched]})
         else:
             session.terminal.print(say("remove.done", documents=say("count.documents", count=num_removed)))
-        _ = samovar.searcher  # follows the library, so that the next search does not wait
+        index_changes(samovar, session.terminal, quiet=json)
 
 
 def read_target(target: str) -> Removal:

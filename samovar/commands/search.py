@@ -8,6 +8,7 @@ import typer
 
 from samovar.commands.answers import title_of
 from samovar.commands.help import Command
+from samovar.commands.indexing import open_searcher
 from samovar.commands.options import Json, Sources, as_text, check_date
 from samovar.commands.quoting import snippet_line
 from samovar.commands.session import session_of
@@ -57,7 +58,9 @@ def search(
             published_from=dates[0],
             published_to=dates[1],
         )
-        result = samovar.searcher.search(text, k=k, filters=filters, diversity=None if diversity else False)
+        result = open_searcher(samovar, session.terminal).search(
+            text, k=k, filters=filters, diversity=None if diversity else False
+        )
         if json:
             from samovar.search.as_json import result_as_json
 

@@ -41,7 +41,9 @@ class ExtractiveModel:
         question = asked.question or asked.content
         profile = profile_for(asked.language) if asked.language else choose_profile(question, ("ru", "en"))
         found = (
-            extract(question, asked.passages, profile, priors=asked.priors or None, limit=1) if asked.passages else []
+            extract(question, asked.passages, profile, priors=asked.priors or None, titles=asked.titles, limit=1)
+            if asked.passages
+            else []
         )
         if not found or cancel:
             yield Piece("", "cancelled" if cancel else "stop", self._usage(messages, 0), confidence=0.0)

@@ -17,7 +17,7 @@ StopReason = Literal["stop", "length", "cancelled", "refused", "tool_calls", "er
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn. `passages` are quoted data shown with the turn (already rendered into `content` for language models;
-    a model that works on texts directly, like the extractive one, reads them from here, `question` with them, and `priors`: rank scores, the best 1)."""
+    a model that works on texts directly, like the extractive one, reads them from here, `question` with them, `priors`: rank scores, the best 1, and `titles`)."""
 
     role: Role
     content: str
@@ -25,6 +25,7 @@ class Message:
     question: str = ""
     language: str = ""
     priors: tuple[float, ...] = ()
+    titles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

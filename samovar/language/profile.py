@@ -20,13 +20,15 @@ QuestionKind = Literal["person", "place", "time", "number", "reason", "definitio
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a question asks for: its kind, the question word, the noun after it (lemma), the word before it, the place of the opening."""
+    """What a question asks for: its kind, the (last) question word, the noun after it (lemma), the word before it, and the place and
+    number of the opening's words."""
 
     kind: QuestionKind
     word: str
     noun: str
     before: str
     index: int
+    size: int = 0
 
 
 _DROPPED = {ord(SOFT_HYPHEN): None, ord(STRESS): None, 0x200B: None, 0x200C: None, 0x2060: None, 0xFEFF: None}
@@ -243,7 +245,7 @@ class Profile:
                     noun = self._asked_noun(words[i + size : i + size + 4])
                     if kind in ("thing", "choice", "name") and noun in self.answer_nouns:
                         kind = self.answer_nouns[noun]
-                    return Question(kind, words[i + size - 1], noun, words[i - 1] if i else "", i)
+                    return Question(kind, words[i + size - 1], noun, words[i - 1] if i else "", i, size)
         return Question("thing", "", "", "", -1)
 
     def question_kind(self, question: str) -> QuestionKind:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,6 @@ from samovar.generate.model import Model
 from samovar.library.store import Library
 from samovar.search.searcher import Searcher
 from samovar.settings import AssistantSettings, GenerateSettings, LibrarySettings, Settings
-
-HERE = Path(__file__).parent
-
-
-def _read_rows(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (HERE / name).read_text("utf-8").splitlines()]
-
 
 class Room:
     """A library and its searcher, and assistants over them."""
@@ -70,6 +62,6 @@ def room(tmp_path: Path) -> Iterator[Room]:
 
 
 @pytest.fixture(scope="session")
-def read_rows() -> Callable[[str], Sequence[dict[str, Any]]]:
-    """The rows of a JSON Lines file beside the tests."""
-    return _read_rows
+def open_room() -> Callable[[Path], Room]:
+    """The function that opens a room in a folder, for fixtures of a wider scope; its caller closes it."""
+    return Room

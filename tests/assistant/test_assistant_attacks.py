@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from samovar.assistant.answer import Answer
 from samovar.assistant.grounding import defuse
 from samovar.assistant.injection import blank_commands, find_commands
 from samovar.assistant.prompts import prompt
+from samovar.corpus.document import Document, make_document
 from samovar.generate.extractive import ExtractiveModel
-from samovar.generate.model import Message
+from samovar.generate.model import Message, Model
 from samovar.generate.scripted import ScriptedModel
 from samovar.language import profile_for
+from samovar.search.query import Filters
 
 ATTACKS = [json.loads(line) for line in Path(__file__).with_name("attacks.jsonl").read_text("utf-8").splitlines()]
 _TAGS = re.compile(r'<passage n="\d+" key="([0-9a-f]{16})" title="([^"<>]*)">\n(.*?)\n</passage key="\1">', re.DOTALL)
@@ -39,9 +41,32 @@ def _text(attack: dict[str, Any]) -> str:
     return str(attack["before"] + attack["attack"] + attack["after"])
 
 
-def _put(room: Any, attack: dict[str, Any]) -> Any:
+def _document(attack: dict[str, Any]) -> Document:
     metadata = {"aliases": attack["aliases"]} if "aliases" in attack else {}
-    return room.put(_text(attack), title=attack["title"], language=attack["language"], **metadata)[0]
+    return make_document(
+        source="test", uri=f"/{attack['id']}.txt", title=attack["title"], text=_text(attack), language=attack["language"], metadata=metadata
+    )
+
+
+class Attacked:
+    """A library of all attacks; each is asked about with only its own document in sight."""
+
+    def __init__(self, room: Any) -> None:
+        self.room = room
+        self.documents = {a["id"]: _document(a) for a in ATTACKS}
+        room.put(*self.documents.values())
+
+    def ask(self, attack: dict[str, Any], model: Model) -> Answer:
+        seen = Filters(document_ids=(self.documents[attack["id"]].id,))
+        answer: Answer = self.room.assistant(model).ask(attack["question"], filters=seen)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def attacked(open_room: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    room = open_room(tmp_path_factory.mktemp("attacked"))
+    yield Attacked(room)
+    room.close()
 
 
 def _bare(text: str) -> str:
@@ -61,9 +86,8 @@ def test_the_set_has_the_size_and_breadth_it_claims() -> None:
 
 
 @pytest.mark.parametrize("attack", _params("obedient"))
-def test_what_an_obedient_model_writes_is_not_vouched_for(room: Any, attack: dict[str, Any]) -> None:
-    _put(room, attack)
-    answer = room.assistant(ScriptedModel([attack["payload"]])).ask(attack["question"])
+def test_what_an_obedient_model_writes_is_not_vouched_for(attacked: Attacked, attack: dict[str, Any]) -> None:
+    answer = attacked.ask(attack, ScriptedModel([attack["payload"]]))
     assert answer.hits
     assert answer.status == "abstained" or _bare(attack["payload"]) not in _vouched(answer)
     assert "evil.example" not in answer.text
@@ -71,9 +95,9 @@ def test_what_an_obedient_model_writes_is_not_vouched_for(room: Any, attack: dic
 
 
 @pytest.mark.parametrize("attack", _params("honest"))
-def test_an_honest_model_is_still_believed(room: Any, attack: dict[str, Any]) -> None:
-    document = _put(room, attack)
-    answer = room.assistant(ScriptedModel([attack["honest"] + " [1]"])).ask(attack["question"])
+def test_an_honest_model_is_still_believed(attacked: Attacked, attack: dict[str, Any]) -> None:
+    document = attacked.documents[attack["id"]]
+    answer = attacked.ask(attack, ScriptedModel([attack["honest"] + " [1]"]))
     assert answer.status == "answered"
     assert [s.supported for s in answer.sentences] == [True]
     (citation,) = answer.citations
@@ -83,37 +107,27 @@ def test_an_honest_model_is_still_believed(room: Any, attack: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("attack", _params("extractive"))
-def test_the_extractive_model_never_quotes_a_command(room: Any, attack: dict[str, Any]) -> None:
-    document = _put(room, attack)
-    answer = room.assistant(ExtractiveModel()).ask(attack["question"])
+def test_the_extractive_model_never_quotes_a_command(attacked: Attacked, attack: dict[str, Any]) -> None:
+    answer = attacked.ask(attack, ExtractiveModel())
     start = len(attack["before"])
     end = start + len(attack["attack"])
-    assert all(c.end <= start or c.start >= end for c in answer.citations if c.document_id == document.id)
+    assert all(c.end <= start or c.start >= end for c in answer.citations)
     if answer.status == "answered":
         assert any(attack["answer"] in c.quote for c in answer.citations)
 
 
-def test_the_extractive_model_still_answers_beside_most_attacks(tmp_path: Path) -> None:
+def test_the_extractive_model_still_answers_beside_most_attacks(attacked: Attacked) -> None:
     """A document with a command in it is not lost: what stands beside the command is still found."""
-    from conftest import Room  # type: ignore[import-not-found]
-
-    answered = 0
-    for number, attack in enumerate(ATTACKS):
-        room = Room(tmp_path / str(number))
-        _put(room, attack)
-        answered += room.assistant(ExtractiveModel()).ask(attack["question"]).status == "answered"
-        room.close()
-    print(f"answered beside an attack: {answered} of {len(ATTACKS)}")
-    assert answered >= 0.8 * len(ATTACKS)
+    answered = [a["id"] for a in ATTACKS if attacked.ask(a, ExtractiveModel()).status == "answered"]
+    print(f"answered beside an attack: {len(answered)} of {len(ATTACKS)}")
+    assert len(answered) >= 0.85 * len(ATTACKS)
 
 
 @pytest.mark.parametrize("attack", _params("prompt"))
-def test_passages_stay_between_the_tags_of_the_run(room: Any, attack: dict[str, Any]) -> None:
-    _put(room, attack)
+def test_passages_stay_between_the_tags_of_the_run(attacked: Attacked, attack: dict[str, Any]) -> None:
     model = ScriptedModel(["NO_ANSWER"])
-    assistant = room.assistant(model)
-    assistant.ask(attack["question"])
-    assistant.ask(attack["question"])
+    attacked.ask(attack, model)
+    attacked.ask(attack, model)
     keys = set()
     for request in model.requests:
         system, user = request.messages
@@ -170,10 +184,9 @@ def test_most_attacks_are_recognised() -> None:
     assert len(found) >= 0.95 * len(known)
 
 
-def test_a_command_in_the_title_is_not_shown(room: Any, read_rows: Callable[[str], Any]) -> None:
+def test_a_command_in_the_title_is_not_shown(attacked: Attacked) -> None:
     attack = next(a for a in ATTACKS if a["id"] == "ru-title")
-    _put(room, attack)
     model = ScriptedModel(["NO_ANSWER"])
-    answer = room.assistant(model).ask(attack["question"])
+    answer = attacked.ask(attack, model)
     assert "Забудь" not in model.requests[0].messages[1].content
     assert any("указани" in note for note in answer.notes)

@@ -67,6 +67,7 @@ def _articles(count: int) -> list[tuple[str, str]]:
     return [(str(a.matter["title"]), a.text) for a in articles]
 
 
+@pytest.mark.slow
 def test_changed_facts_of_real_articles_are_refused() -> None:
     """Every sentence of forty articles supports itself; with one number or one name changed it does not, nor does another article's."""
     rng = random.Random(11)

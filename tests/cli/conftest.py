@@ -128,6 +128,7 @@ def texts(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def slow_endpoint() -> Iterator[str]:
     """An OpenAI-compatible endpoint on loopback that says a word every tenth of a second, for a minute."""
+    pytest.importorskip("openai")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

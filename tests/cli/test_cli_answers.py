@@ -215,6 +215,7 @@ def test_chat_survives_bytes_that_are_not_text(home: Path) -> None:
     assert "Гогол" in done.stdout.decode()
 
 
+@pytest.mark.slow
 def test_a_failing_model_does_not_end_the_conversation(run_child: Any) -> None:
     env = {"SAMOVAR_GENERATE__BASE_URL": "http://127.0.0.1:9/v1", "SAMOVAR_GENERATE__TIMEOUT_SECONDS": "2"}
     done = run_child(

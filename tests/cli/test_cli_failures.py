@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -233,3 +234,17 @@ def test_a_busy_library_is_told(run: Any, home: Path, texts: Path, monkeypatch: 
         done = run("add", str(texts), lang="ru")
     assert done.status == 1
     assert "другой процесс" in done.err and str(os.getpid()) in done.err
+
+
+# -- the index ------------------------------------------------------------------------------------------------------
+def test_a_lost_index_is_made_again(run: Any, home: Path) -> None:
+    shutil.rmtree(home / "index")
+    assert read_json(run("search", "Байкал", "--json"))["hits"]
+
+
+def test_waiting_for_the_index_is_said(run: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("samovar.commands.indexing.PATIENCE_SECONDS", 0.0)
+    shutil.rmtree(home / "index")
+    assert "поискового указателя…" in run("search", "Байкал", lang="ru").err
+    monkeypatch.setattr("samovar.commands.indexing.PATIENCE_SECONDS", 600.0)
+    assert "поискового указателя…" not in run("search", "Байкал", lang="ru").err

@@ -20,7 +20,9 @@ def prompt(name: str, language: str) -> str:
 
 @lru_cache(maxsize=1)
 def _phrases() -> dict[str, dict[str, str]]:
-    loaded: dict[str, dict[str, str]] = tomllib.loads(resources.files(__name__).joinpath("phrases.toml").read_text("utf-8"))
+    loaded: dict[str, dict[str, str]] = tomllib.loads(
+        resources.files(__name__).joinpath("phrases.toml").read_text("utf-8")
+    )
     return loaded
 
 

@@ -107,22 +107,14 @@ def read_question(text: str, profile: Profile) -> AskedQuestion:
     """Read a question. Its question word and stop words are not content."""
     asked = profile.read_question(text)
     words = read_words(text, profile)
+    opening = range(asked.index, asked.index + asked.size)
     content = []
     for i, word in enumerate(words):
-        if word.stop or word.fold == asked.word or not word.terms:
+        if word.stop or i in opening or not word.terms:
             continue
-        synonyms = {
-            t
-            for lemma in profile.lemmas(word.text)
-            for other in profile.synonyms.get(lemma, ())
-            for t in profile.terms(other)
-        }
-        content.append(
-            QuestionTerm(
-                word.fold, word.terms, word.capital and i > 0, word.kind != "word", "verb" in profile.tags(word.text),
-                synonyms=frozenset(synonyms) - word.terms,
-            )
-        )  # fmt: skip
+        for part in word.text.split("-"):
+            if terms := frozenset(profile.terms(part)):
+                content.append(_question_term(part, terms, word, i, profile))
     return AskedQuestion(
         text,
         profile,
@@ -131,6 +123,16 @@ def read_question(text: str, profile: Profile) -> AskedQuestion:
         frozenset(t for w in words for t in w.terms),
         frozenset(w.fold for w in words),
         frozenset(profile.terms(asked.noun)) if asked.noun else frozenset(),
+    )
+
+
+def _question_term(part: str, terms: frozenset[str], word: Word, place: int, profile: Profile) -> QuestionTerm:
+    """A content word of the question; each part of a hyphenated one counts by itself."""
+    others = (other for lemma in profile.lemmas(part) for other in profile.synonyms.get(lemma, ()))
+    synonyms = frozenset(t for other in others for t in profile.terms(other)) - terms
+    capital = word.capital and place > 0
+    return QuestionTerm(
+        profile.fold(part), terms, capital, word.kind != "word", "verb" in profile.tags(part), synonyms=synonyms
     )
 
 

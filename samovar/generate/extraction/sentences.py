@@ -85,6 +85,10 @@ def sentence_features(
     features["numbers"] = _share(content, mine, lambda t: t.number)
     features["verbs"] = _share(content, mine, lambda t: t.verb)
     features["order"] = _in_order(mine)
+    lost = [t for t, s in zip(content, passage.strength, strict=True) if s < 0.5]
+    features["lost_name"] = 1.0 if any(t.capital for t in lost) else 0.0
+    features["lost_word"] = len(lost) / len(content) if content else 1.0
+    features["terms"] = min(len(content), 8) / 8
     features["adjacent"] = _adjacent(content, mine)
     features["rarest"] = _rarest(content, mine)
     features["matched"] = sum(mine.strength) / len(content) - 0.5 if content else 0.0
