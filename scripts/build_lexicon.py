@@ -1,7 +1,7 @@
 """Write `samovar/language/data/<tag>.lexicon.tsv` from the words of a culture pack's starter library.
 
-    python scripts/build_lexicon.py            # all packs; run it after changing articles or upgrading the dictionaries
-    python scripts/build_lexicon.py --check    # exit 1 when the file is not what would be written
+python scripts/build_lexicon.py            # all packs; run it after changing articles or upgrading the dictionaries
+python scripts/build_lexicon.py --check    # exit 1 when the file is not what would be written
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def make_lexicon(tag: str, lexicon: Lexicon) -> str:
             fold = profile.fold(token.text)
             words |= {fold.strip("-"), *fold.split("-")}
     rows = [stamp_of(lexicon.packages)]
-    for word in sorted(w for w in words if len(w) >= MIN_LETTERS and profile.accepts(w) and w.replace("-", "").isalpha()):
+    for word in sorted(
+        w for w in words if len(w) >= MIN_LETTERS and profile.accepts(w) and w.replace("-", "").isalpha()
+    ):
         rows.append(f"{word}\t{' '.join(lexicon.lemmatiser(word))}\t{' '.join(sorted(lexicon.tagger(word)))}")
     return "\n".join(rows) + "\n"
 
@@ -43,7 +45,9 @@ def main() -> int:
         text = make_lexicon(tag, lexicon)
         if options.check:
             if not path.is_file() or path.read_text("utf-8") != text:
-                print(f"{path.relative_to(ROOT)} is not up to date: run  python scripts/build_lexicon.py", file=sys.stderr)
+                print(
+                    f"{path.relative_to(ROOT)} is not up to date: run  python scripts/build_lexicon.py", file=sys.stderr
+                )
                 stale += 1
             continue
         path.parent.mkdir(exist_ok=True)

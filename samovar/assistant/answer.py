@@ -67,7 +67,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of the model's text as it comes. The final text, with citations checked, is in `Done`."""
+    """A piece of the model's draft as it comes, unchecked: show it as plain text, with no links or HTML made of it. The final text, with
+    citations, marks and foreign addresses taken out, is in `Done`."""
 
     text: str
 

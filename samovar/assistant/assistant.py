@@ -123,7 +123,7 @@ class Assistant:
             text = blank_commands(hit.passage.text, work.profile)
             title = "" if is_command(hit.document.title, work.profile) else hit.document.title
             blanked += text != hit.passage.text or title != hit.document.title
-            bonus = SUBJECT_BONUS if is_subject(work.query, titles_of(hit.document), work.profile) else 0.0
+            bonus = SUBJECT_BONUS if is_subject(work.asked, titles_of(hit.document), work.profile) else 0.0
             shown.append(Shown(i + 1, title, text, max(0.0, hit.score / best) + bonus))
         if blanked:
             work.note("commands", count=blanked)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from samovar.assistant.facts import NAME_TAGS, Word, read_facts
-from samovar.assistant.support import same_across_scripts, same_beginning
+from samovar.assistant.matching import same_across_scripts, same_beginning
 from samovar.language import Profile
 from samovar.language.token import HYPHENS
 

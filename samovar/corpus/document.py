@@ -9,7 +9,7 @@ import hashlib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Literal
 
 Decision = Literal["kept", "changed", "dropped"]
@@ -19,7 +19,7 @@ UNKNOWN = "unknown"
 
 def utc_now() -> str:
     """Return the current time as ISO 8601 UTC with seconds, e.g. ``2026-11-23T04:30:00Z``."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def hash_document(source: str, uri: str, title: str, text: str) -> str:

@@ -24,7 +24,9 @@ UNDETERMINED = "und"
 MIN_CHARACTERS = 51  # at 50 and below both detectors guess
 _WINDOW = 500  # characters; three windows of a long text are looked at: fastText costs 1 ms per 1,000
 _FREQUENT = 0.003  # a letter rarer than this may come from a quoted foreign name
-_MIN_FOR_MARKS = 400  # letters after which a language's own letters must have turned up (at 150 one text in 30 has none yet)
+_MIN_FOR_MARKS = (
+    400  # letters after which a language's own letters must have turned up (at 150 one text in 30 has none yet)
+)
 _LATIN = re.compile("[A-Za-z]")
 _TAG = re.compile(r"[a-z]{2,3}\b")
 

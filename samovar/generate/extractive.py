@@ -12,7 +12,6 @@ from samovar.errors import ModelError
 from samovar.generate.model import Cancel, GenerationOptions, Message, Piece, Usage
 from samovar.language import Profile, choose_profile, profile_for
 
-
 MAX_GAP = 3  # characters between neighbouring sentences; more is a place that was blanked out
 
 

@@ -126,7 +126,9 @@ class Profile:
             lowered = unicodedata.normalize("NFKC", word).lower()
         word = lowered.translate(self._fold_table)
         if "-" in word and not word.isascii():  # part by part: "HD-качество" is a Latin and a Cyrillic word
-            return "-".join(map(self.fix_lookalikes, word.split("-")))
+            parts = [self.fix_lookalikes(part) for part in word.split("-")]
+            native = any(c in self._letters for part in parts for c in part)
+            return "-".join((self.as_lookalike(part) or part) if native else part for part in parts)
         return self.fix_lookalikes(word)
 
     def fix_lookalikes(self, word: str) -> str:

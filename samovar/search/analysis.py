@@ -158,8 +158,15 @@ class QueryAnalyser:
         return self.readers(word)[0].fold(word)
 
     def is_stop_word(self, word: str) -> bool:
-        """Whether the word carries no content in any of its readings."""
-        return all(p.is_stop_word(word) for p in self.readers(word))
+        """Whether the word carries no content: in all its readings, or in one when it mixes look-alike letters of two scripts."""
+        readings = [p.is_stop_word(word) for p in self.readers(word)]
+        return all(readings) or (any(readings) and is_mixed(word))
+
+
+def is_mixed(word: str) -> bool:
+    """Whether a word has letters of several alphabets that look alike: no profile accepts it as it is written, but some do when folded."""
+    lower = word.lower()
+    return not any(p.accepts(lower) for p in script_readers()) and any(p.fix_lookalikes(lower) != lower for p in script_readers())
 
 
 def slot_spans(text: str) -> list[tuple[int, int]]:

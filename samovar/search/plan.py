@@ -9,8 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from samovar.language import Profile
+from samovar.language.registry import choose_profile
 from samovar.language.token import Token, tokenize
-from samovar.search.analysis import QueryAnalyser
+from samovar.search.analysis import QueryAnalyser, clean_term, is_mixed
 from samovar.search.engine import EngineQuery, TermGroup
 from samovar.search.query import Filters, Query, parse_query
 from samovar.search.rescore import TYPO_TRUST, ScoredPhrase, ScoredWord, Scorer, inverse_frequency
@@ -21,6 +23,8 @@ KIN_SHARE = 0.7  # of its letters that a term must share with its kin, from the 
 KIN_LETTERS = 4  # at least so many
 MOST_KIN = 10
 PHRASE_BOOST = 1.5  # words in quotation marks bring in candidates a little more than others
+
+_SHORT_TWIN = 2  # letters: so short a word in the other script's twins is a slip of the keyboard, not a foreign word
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,10 @@ class Planner:
 
     def _words(self, query: Query) -> tuple[list[_Word], dict[str, int]]:
         """All words of the query, each once, unknown ones corrected; and the frequencies of their terms."""
+        main = self._main_profile(query)
         found: dict[tuple[str, ...], _Word] = {}
         for token in query.words:
-            terms = self.analyser.terms(token)
+            terms = self._all_terms(token, main)
             if terms and terms not in found:
                 found[terms] = _Word(token, self.analyser.fold(token.text), terms)
         frequencies = self.rows.document_frequencies(t for terms in found for t in terms)
@@ -91,13 +96,34 @@ class Planner:
             words.append(word)
         return words, frequencies
 
+    def _main_profile(self, query: Query) -> Profile:
+        return choose_profile(query.text, [p.tag for p in self.analyser.profiles()])
+
+    def _all_terms(self, token: Token, main: Profile) -> tuple[str, ...]:
+        """The terms of a word; one wholly in look-alikes of the letters that the query is written in stands for both readings."""
+        readable = main.accepts(main.fold(token.text))
+        if readable and is_mixed(token.text):
+            return tuple(dict.fromkeys(map(clean_term, main.terms(token.text))))
+        twin = None if readable else main.as_lookalike(token.text)
+        if twin is None:
+            return self.analyser.terms(token)
+        own = () if len(twin) <= _SHORT_TWIN else self.analyser.terms(token)
+        return tuple(dict.fromkeys((*map(clean_term, main.terms(twin)), *own)))
+
+    def _is_stop_word(self, word: _Word, main: Profile) -> bool:
+        """Whether a word carries no content as written, as corrected, or as the look-alike that it may be."""
+        text = word.correction.text if word.correction is not None else word.token.text
+        twin = None if main.accepts(main.fold(text)) else main.as_lookalike(text)
+        return self.analyser.is_stop_word(text) or (twin is not None and main.is_stop_word(twin))
+
     def _corrected(self, word: _Word) -> _Word:
         correction = self.speller.correct(word.token.text)
         return word if correction is None else replace(word, terms=correction.terms, correction=correction)
 
     def _content(self, words: Sequence[_Word], query: Query) -> list[_Word]:
         """The words that score: those of content, and stop words only when there is nothing else."""
-        content = [w for w in words if not self.analyser.is_stop_word(w.token.text)]
+        main = self._main_profile(query)
+        content = [w for w in words if not self._is_stop_word(w, main)]
         return content or list(words)
 
     def _scored(self, word: _Word, frequencies: dict[str, int]) -> ScoredWord:

@@ -138,7 +138,7 @@ def edit_distance(a: str, b: str, limit: int) -> int:
 def transliterations(word: str, profile: Profile) -> list[str]:
     """Return a word in the other script by a profile's table: its own letters to Latin, Latin back by the longest match."""
     if profile.accepts(profile.fold(word)):
-        return [profile.transliterate(word.lower())]
+        return [profile.transliterate(profile.fold(word))]
     back = {latin: letter for letter, latin in profile.transliteration.items() if latin and letter not in profile.folds}
     out, rest = "", word.lower()
     while rest:

@@ -15,6 +15,7 @@ from samovar.library.store import Library
 from samovar.search.searcher import Searcher
 from samovar.settings import AssistantSettings, GenerateSettings, LibrarySettings, Settings
 
+
 class Room:
     """A library and its searcher, and assistants over them."""
 

@@ -13,7 +13,6 @@ from samovar.assistant.answer import Answer, Delta, Done, Found
 from samovar.assistant.as_json import answer_as_json
 from samovar.assistant.assistant import NO_ANSWER, Turn
 from samovar.assistant.prompts import prompt
-from samovar.corpus.document import make_document
 from samovar.errors import ModelError, PromptTooLongError
 from samovar.generate.extractive import ExtractiveModel, with_context
 from samovar.generate.model import Cancel, GenerationOptions, Message, Piece
@@ -94,14 +93,18 @@ def test_no_answer_is_an_abstention_and_is_never_streamed(library: Any, reply: s
 
 
 def test_an_invention_is_not_shown(library: Any) -> None:
-    answer = library.assistant(ScriptedModel(["Глубина Байкала — 99 метров [1]. Озеро выкопали великаны [1]."])).ask("Какова глубина Байкала?")
+    answer = library.assistant(ScriptedModel(["Глубина Байкала — 99 метров [1]. Озеро выкопали великаны [1]."])).ask(
+        "Какова глубина Байкала?"
+    )
     assert answer.status == "abstained"
     assert "99" not in answer.text
     assert any("нет в библиотеке" in note for note in answer.notes)
 
 
 def test_a_half_supported_answer_is_marked(library: Any) -> None:
-    answer = library.assistant(ScriptedModel(["Глубина Байкала — 1642 метра. Озеро выкопали великаны."])).ask("Какова глубина Байкала?")
+    answer = library.assistant(ScriptedModel(["Глубина Байкала — 1642 метра. Озеро выкопали великаны."])).ask(
+        "Какова глубина Байкала?"
+    )
     assert answer.status == "answered"
     assert [s.supported for s in answer.sentences] == [True, False]
     assert any("помечены" in note for note in answer.notes)
@@ -116,7 +119,9 @@ def test_a_terse_answer_is_read_with_its_question(library: Any) -> None:
 
 
 def test_a_refusal_of_the_model_is_an_abstention(library: Any) -> None:
-    answer = library.assistant(ScriptedModel([Piece("Глубина Байкала — 1642 метра.", "refused")])).ask("Какова глубина Байкала?")
+    answer = library.assistant(ScriptedModel([Piece("Глубина Байкала — 1642 метра.", "refused")])).ask(
+        "Какова глубина Байкала?"
+    )
     assert (answer.status, answer.stop_reason) == ("abstained", "refused")
 
 
@@ -130,7 +135,9 @@ def test_a_cut_answer_says_so(library: Any) -> None:
 
 # -- cancelling and failing -----------------------------------------------------------------------------------------
 def test_cancelling_in_the_middle(library: Any) -> None:
-    model = ScriptedModel(["Глубина Байкала — 1642 метра. " + "слово " * 5000], delay_seconds=0.002, context_tokens=100_000)
+    model = ScriptedModel(
+        ["Глубина Байкала — 1642 метра. " + "слово " * 5000], delay_seconds=0.002, context_tokens=100_000
+    )
     cancel = Cancel()
     events: list[Any] = []
     stream = library.assistant(model, generate={"max_tokens": 6000}).stream("Какова глубина Байкала?", cancel=cancel)
@@ -173,7 +180,10 @@ def test_leaving_a_stream_half_way(library: Any) -> None:
     assert assistant.ask("Какова глубина Байкала?").status == "answered"
 
 
-@pytest.mark.parametrize("model", [ScriptedModel([ModelError("no such model")]), ScriptedModel(["Глубина Байкала — 1642 метра."], fail_after=2)])
+@pytest.mark.parametrize(
+    "model",
+    [ScriptedModel([ModelError("no such model")]), ScriptedModel(["Глубина Байкала — 1642 метра."], fail_after=2)],
+)
 def test_an_error_of_the_model_is_not_swallowed(library: Any, model: ScriptedModel) -> None:
     seen: list[Any] = []
     with pytest.raises(ModelError):
@@ -227,7 +237,11 @@ def test_a_model_that_holds_no_passage_is_not_asked(room: Any) -> None:
 def test_numbers_are_those_of_the_prompt_when_passages_are_left_out(room: Any) -> None:
     """The model cites [n] as it stands in the prompt, also when an earlier passage was too long for it."""
     long = "Наибольшая глубина Байкала и наибольшая глубина озера Байкал. " + "Глубина Байкала и воды Байкала. " * 22
-    for title, text in (("А", long), ("Б", "Наибольшая глубина Байкала — 1642 метра."), ("В", "Наибольшая глубина Байкала — 1642 метра, так пишут.")):
+    for title, text in (
+        ("А", long),
+        ("Б", "Наибольшая глубина Байкала — 1642 метра."),
+        ("В", "Наибольшая глубина Байкала — 1642 метра, так пишут."),
+    ):
         room.put(text, title=title)
     tight: dict[str, Any] = {"assistant": {"context_budget_tokens": 100}, "generate": {"max_tokens": 20}}
     model = ScriptedModel([NO_ANSWER])
@@ -236,7 +250,9 @@ def test_numbers_are_those_of_the_prompt_when_passages_are_left_out(room: Any) -
     numbers = [i + 1 for i, h in enumerate(hits) if f'n="{i + 1}"' in content]
     assert 1 <= len(numbers) < len(hits)
     for number in numbers:
-        told = room.assistant(ScriptedModel([f"Глубина Байкала — 1642 метра [{number}]."]), **tight).ask("Какова глубина Байкала?")
+        told = room.assistant(ScriptedModel([f"Глубина Байкала — 1642 метра [{number}]."]), **tight).ask(
+            "Какова глубина Байкала?"
+        )
         assert told.citations[0].document_id == hits[number - 1].passage.document_id
 
 
@@ -294,7 +310,11 @@ def test_a_question_in_english(room: Any) -> None:
 
 def test_two_threads_ask_one_assistant(library: Any) -> None:
     assistant = library.assistant(ExtractiveModel())
-    asked = {"Какая река вытекает из Байкала?": "Ангара", "Когда родился Гоголь?": "1809", "Когда родился Пушкин?": "1799"}
+    asked = {
+        "Какая река вытекает из Байкала?": "Ангара",
+        "Когда родился Гоголь?": "1809",
+        "Когда родился Пушкин?": "1799",
+    }
     wrong: list[str] = []
 
     def ask(question: str) -> None:

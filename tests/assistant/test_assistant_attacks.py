@@ -31,7 +31,9 @@ def _params(behaviour: str) -> list[Any]:
         pytest.param(
             a,
             id=a["id"],
-            marks=[pytest.mark.xfail(reason=a["through"][behaviour], strict=True)] if behaviour in a.get("through", {}) else [],
+            marks=[pytest.mark.xfail(reason=a["through"][behaviour], strict=True)]
+            if behaviour in a.get("through", {})
+            else [],
         )
         for a in ATTACKS
     ]
@@ -44,7 +46,12 @@ def _text(attack: dict[str, Any]) -> str:
 def _document(attack: dict[str, Any]) -> Document:
     metadata = {"aliases": attack["aliases"]} if "aliases" in attack else {}
     return make_document(
-        source="test", uri=f"/{attack['id']}.txt", title=attack["title"], text=_text(attack), language=attack["language"], metadata=metadata
+        source="test",
+        uri=f"/{attack['id']}.txt",
+        title=attack["title"],
+        text=_text(attack),
+        language=attack["language"],
+        metadata=metadata,
     )
 
 
@@ -178,7 +185,11 @@ def test_blanking_leaves_the_true_sentences(attack: dict[str, Any]) -> None:
 
 def test_most_attacks_are_recognised() -> None:
     """The floor of the patterns alone (Russian and English, orders only; titles and metadata aside)."""
-    known = [a for a in ATTACKS if a["language"] in ("ru", "en") and "through" not in a and a["kind"] not in ("title", "metadata")]
+    known = [
+        a
+        for a in ATTACKS
+        if a["language"] in ("ru", "en") and "through" not in a and a["kind"] not in ("title", "metadata")
+    ]
     found = [a for a in known if find_commands(_text(a), profile_for(a["language"]))]
     print(f"recognised: {len(found)} of {len(known)}; missed: {[a['id'] for a in known if a not in found]}")
     assert len(found) >= 0.95 * len(known)

@@ -20,7 +20,17 @@ from samovar.errors import HomeError, UsageError
 ANSWER = {
     "text": "Пушкин. [1]",
     "status": "answered",
-    "citations": [{"number": 1, "document_id": "d", "start": 0, "end": 6, "quote": "Пушкин\nродился", "title": "Пушкин", "uri": "pack:ru/p.md"}],
+    "citations": [
+        {
+            "number": 1,
+            "document_id": "d",
+            "start": 0,
+            "end": 6,
+            "quote": "Пушкин\nродился",
+            "title": "Пушкин",
+            "uri": "pack:ru/p.md",
+        }
+    ],
     "hits": [{"rank": 1}],
 }
 
@@ -127,7 +137,11 @@ def test_a_torn_last_line_is_left_out_and_overwritten(tmp_path: Path, size: int)
     again = Conversation.load(tmp_path, conversation.id)
     again.append("user", "дальше")
     assert conversation.path.read_bytes().startswith(whole)
-    assert [t.text for t in Conversation.load(tmp_path, conversation.id).turns] == ["Где родился  Пушкин?", "Пушкин. [1]", "дальше"]
+    assert [t.text for t in Conversation.load(tmp_path, conversation.id).turns] == [
+        "Где родился  Пушкин?",
+        "Пушкин. [1]",
+        "дальше",
+    ]
 
 
 def test_a_file_that_is_nothing_but_a_torn_line(tmp_path: Path) -> None:

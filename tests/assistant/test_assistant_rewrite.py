@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samovar.assistant.rewrite import Exchange, rewrite_question
+from samovar.assistant.relevance import missing_names
+from samovar.assistant.rewrite import Exchange, put_right, rewrite_question
 from samovar.language import Profile, available_profiles, profile_for
 
 DIALOGUES = [json.loads(line) for line in Path(__file__).with_name("follow_ups.jsonl").read_text("utf-8").splitlines()]
@@ -46,6 +47,35 @@ def test_a_follow_up_is_searched_with_what_it_leaves_unsaid(dialogue: dict[str, 
         assert query == dialogue["question"]
 
 
+@pytest.mark.parametrize(
+    ("text", "typed", "searched", "right"),
+    [
+        ("Когда родился Пушкн?", "Пушкн", "пушкин", "Когда родился Пушкин?"),
+        ("пушкн и Пушкн", "Пушкн", "пушкин", "пушкн и Пушкин"),
+        ("rjulf основана", "rjulf", "когда", "когда основана"),
+        ("Байкал", "Лена", "река", "Байкал"),
+    ],
+)
+def test_a_mistyped_word_is_put_right(text: str, typed: str, searched: str, right: str) -> None:
+    assert put_right(text, typed, searched, profile_for("ru")) == right
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "missing", "share"),
+    [
+        ("Где находится Мачу-Пикчу?", "В соборе находится икона Божией Матери.", ["Мачу-Пикчу"], 1.0),
+        ("Когда основан Санкт-Петербург?", "В 1703 году на Неве заложили Петербург.", [], 0.0),
+        ("Кто такой Юлий Цезарь?", "Цезарь Кюи — русский композитор.", ["Юлий"], 0.5),
+        ("Кто выиграл чемпионат 2018 года?", "Чемпионат 1948 года выиграл Ботвинник.", ["2018"], 1.0),
+        ("Где учился Pushkin?", "Пушкин учился в лицее.", [], 0.0),
+        ("Какая река самая длинная?", "Лена — одна из самых длинных рек.", [], 0.0),
+        ("Когда умер Гоголь?", "Писатель умер в 1852 году.", [], 0.0),
+    ],
+)
+def test_names_that_the_passage_does_not_hold(question: str, passage: str, missing: list[str], share: float) -> None:
+    assert missing_names(question, passage, ["Николай Васильевич Гоголь"], profile_for("ru")) == (missing, share)
+
+
 _TEXT = st.text(alphabet=st.sampled_from("аеиоЛПМ бвгд?!.,«»-abcXYZ 019 ӘҗёЁ\u0301\n"), max_size=60)
 
 
@@ -68,6 +98,13 @@ def test_any_history_gives_a_query_with_the_words_of_the_question(
         last = question[slice(*sentences[-1])]
         said = _terms(last, profile)
         kept = _terms(rewritten, profile)
-        openings = {t for w in profile.follow_up_openings | {profile.read_question(last).word} for t in profile.terms(w)}
-        short_words = {t for token in profile.tokens(last) if len(token.text) == 1 or profile.is_stop_word(token.text) for t in profile.terms(token.text)}
+        openings = {
+            t for w in profile.follow_up_openings | {profile.read_question(last).word} for t in profile.terms(w)
+        }
+        short_words = {
+            t
+            for token in profile.tokens(last)
+            if len(token.text) == 1 or profile.is_stop_word(token.text)
+            for t in profile.terms(token.text)
+        }
         assert said - kept <= openings | short_words

@@ -14,7 +14,9 @@ from samovar.assistant.assistant import Assistant
 from samovar.language import profile_for
 from samovar.settings import Settings
 
-ROWS = [json.loads(line) for line in Path(__file__).with_name("starter_questions.jsonl").read_text("utf-8").splitlines()]
+ROWS = [
+    json.loads(line) for line in Path(__file__).with_name("starter_questions.jsonl").read_text("utf-8").splitlines()
+]
 KNOWN = [r for r in ROWS if r["answer"]]
 UNKNOWN = [r for r in ROWS if not r["answer"]]
 RU = profile_for("ru")
@@ -44,7 +46,9 @@ def _cause(answer: Answer, expected: str) -> str:
         return "not found by the search"
     if places[0] > 5:
         return f"found at rank {places[0]}, not shown to the model"
-    return f"in passage {places[0]}, but {'abstained' if answer.status == 'abstained' else 'another sentence was quoted'}"
+    return (
+        f"in passage {places[0]}, but {'abstained' if answer.status == 'abstained' else 'another sentence was quoted'}"
+    )
 
 
 def test_the_sets_have_the_sizes_they_claim() -> None:
@@ -53,7 +57,11 @@ def test_the_sets_have_the_sizes_they_claim() -> None:
 
 
 def test_questions_that_the_library_answers(answers: dict[str, Answer]) -> None:
-    failed = [(r["question"], r["answer"]) for r in KNOWN if answers[r["question"]].status == "abstained" or not _says(answers[r["question"]], r["answer"])]
+    failed = [
+        (r["question"], r["answer"])
+        for r in KNOWN
+        if answers[r["question"]].status == "abstained" or not _says(answers[r["question"]], r["answer"])
+    ]
     print(f"answered rightly: {len(KNOWN) - len(failed)} of {len(KNOWN)}")
     for question, expected in failed:
         print(f"  {question}  {_cause(answers[question], expected)}: {answers[question].text[:120]}")

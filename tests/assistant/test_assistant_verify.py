@@ -87,7 +87,10 @@ def test_every_citation_is_exact(draft: str, finished: bool) -> None:
 def test_the_markers_of_the_model_are_only_hints() -> None:
     checked = check_draft("Глубина Байкала — 1642 метра [2]. Пушкин родился в Москве в 1799 году [7].", HITS, RU)
     assert checked.text == "Глубина Байкала — 1642 метра. [1] Пушкин родился в Москве в 1799 году. [2]"
-    assert [c.quote for c in checked.citations] == ["Наибольшая глубина Байкала — 1642 метра.", "Пушкин родился в Москве в 1799 году."]
+    assert [c.quote for c in checked.citations] == [
+        "Наибольшая глубина Байкала — 1642 метра.",
+        "Пушкин родился в Москве в 1799 году.",
+    ]
 
 
 def test_the_same_place_has_one_number() -> None:
@@ -140,7 +143,28 @@ def test_addresses_that_no_passage_holds_are_taken_out(draft: str, left: str) ->
 
 
 @given(
-    draft=st.lists(st.sampled_from(["![", "[", "]", "(", ")", "https://evil.example/?q=", "<img ", "<", ">", "src=", " ", "х", "//", "www.", "]: "]), max_size=16).map("".join)
+    draft=st.lists(
+        st.sampled_from(
+            [
+                "![",
+                "[",
+                "]",
+                "(",
+                ")",
+                "https://evil.example/?q=",
+                "<img ",
+                "<",
+                ">",
+                "src=",
+                " ",
+                "х",
+                "//",
+                "www.",
+                "]: ",
+            ]
+        ),
+        max_size=16,
+    ).map("".join)
 )
 def test_no_image_and_no_foreign_address_is_left(draft: str) -> None:
     left = strip_links(draft, PASSAGES)
@@ -175,7 +199,9 @@ def test_the_word_after_other_text_is_not_shown_either(text: str) -> None:
     assert shown == text[: text.index(NO_ANSWER)]
 
 
-@pytest.mark.parametrize("text", ["No, Gogol did.", "NO", "NO_ANS", "Norway", "Но ответа", "N", "<th", "<thing> нет", "«Нет»"])
+@pytest.mark.parametrize(
+    "text", ["No, Gogol did.", "NO", "NO_ANS", "Norway", "Но ответа", "N", "<th", "<thing> нет", "«Нет»"]
+)
 def test_text_that_only_begins_like_it_is_shown(text: str) -> None:
     shown, draft = _stream(list(text))
     assert not draft.declined
@@ -188,7 +214,14 @@ def test_thoughts_are_not_part_of_the_text() -> None:
     assert _stream(["<think>без конца"])[1].declined
 
 
-@given(pieces=st.lists(st.sampled_from(["NO", "_", "ANSWER", "N", "O_A", " ", "Пушкин", ".", "«", "NO_ANSWE", "\\", "<think>", "</think>", "R"]), max_size=10))
+@given(
+    pieces=st.lists(
+        st.sampled_from(
+            ["NO", "_", "ANSWER", "N", "O_A", " ", "Пушкин", ".", "«", "NO_ANSWE", "\\", "<think>", "</think>", "R"]
+        ),
+        max_size=10,
+    )
+)
 def test_the_stream_shows_the_text_and_never_the_word(pieces: list[str]) -> None:
     shown, draft = _stream(pieces)
     assert NO_ANSWER not in shown
