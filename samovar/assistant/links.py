@@ -23,7 +23,7 @@ _BARE = re.compile(
     re.IGNORECASE,
 )
 MAX_ROUNDS = 5  # a tag may be hidden inside another (<im<img>g …>)
-REMOVED = "(…)"
+REMOVED = "…"  # no brackets: after "![x]" they would make an image again
 
 
 def strip_links(text: str, passages: Sequence[str]) -> str:

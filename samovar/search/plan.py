@@ -37,6 +37,12 @@ class Plan:
     corrections: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
+    @property
+    def is_restricted(self) -> bool:
+        """Whether some passages are out of the question whatever their score: by a filter, ``+``, ``-`` or strict phrases."""
+        query = self.engine_query
+        return bool(query.required or query.excluded) or not query.filters.is_empty() or self.query.strict
+
 
 @dataclass(frozen=True, slots=True)
 class _Word:

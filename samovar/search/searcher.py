@@ -168,7 +168,10 @@ class Searcher:
             return []
         limit = max(self.settings.candidates, 2 * k, PHRASE_CANDIDATES if plan.query.phrases else 0)
         found: Candidates = self.index.engine.find(plan.engine_query, limit)
-        ids = found.ids if plan.query.strict else _promising(found, max(FEWEST_CANDIDATES, k + SPARE_HITS))
+        ids = list(found.ids if plan.query.strict else _promising(found, max(FEWEST_CANDIDATES, k + SPARE_HITS)))
+        if self._dense is not None and not plan.is_restricted:
+            near = self._dense.neighbours(plan.query.text, self._statistics().num_passages)
+            ids += [i for i in near if i not in ids]
         rows = self.index.rows.fetch(ids)
         return [rows[i] for i in ids if i in rows]
 
