@@ -92,7 +92,8 @@ class PassageAnalyser:
             while match.start() >= boundary and sentence < len(ends) - 1:
                 sentence += 1
                 boundary = ends[sentence]
-                parts.append(BREAK)
+                if parts and parts[-1] is not BREAK:
+                    parts.append(BREAK)
             word = match.group()
             slot = known.get(word)
             if slot is None:

@@ -22,6 +22,7 @@ from threading import RLock
 from samovar.corpus.document import Document
 from samovar.errors import HomeError, SearchError
 from samovar.language import profile_for
+from samovar.language.token import tokenize
 from samovar.library import Change, Library, Passage
 from samovar.search.analysis import TITLE_END, PassageAnalyser, analyser_version
 from samovar.search.engine import EngineRow, SearchEngine, TantivyEngine
@@ -204,6 +205,8 @@ class SearchIndex:
                 head = titles.get(document.id)
                 if head is None:
                     head = titles[document.id] = self._analyser.analyse_titles(titles_of(document), document.language)
+                    named = (token.text for title in titles_of(document) for token in tokenize(title))
+                    words.setdefault(document.language, Counter()).update(named)
                 name = document.publisher or document.source
                 if name not in parties:
                     parties[name] = self.rows.party(name)

@@ -60,8 +60,8 @@ class Statistics:
 
 
 def terms_of(slots: str) -> set[str]:
-    """Return the distinct terms in slots."""
-    found = set(slots.replace(BREAK, "").split(GAP))
+    """Return the distinct terms in slots, those of title lines included."""
+    found = set(slots.replace(BREAK, GAP).replace(TITLE_END, GAP).split(GAP))
     found.discard("")
     return found
 
@@ -184,7 +184,7 @@ class Rows:
         repeated = self.remove([row.id for row in rows])
         counts: Counter[str] = Counter()
         for row in rows:
-            counts.update(terms_of(row.body))
+            counts.update(terms_of(row.slots))
         with self._statements() as connection:
             connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", [(r.id, r.length, r.digest, r.party, r.slots) for r in rows])
         self._count("terms", "term", "df", counts)
@@ -202,7 +202,7 @@ class Rows:
             rows = list(self.fetch(present[at : at + 500]).values())
             counts: Counter[str] = Counter()
             for row in rows:
-                counts.update(terms_of(row.body))
+                counts.update(terms_of(row.slots))
             self._count("terms", "term", "df", {term: -n for term, n in counts.items()})
             self._add_totals(-len(rows), -sum(row.length for row in rows))
         with self._statements() as connection:

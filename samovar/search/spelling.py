@@ -93,9 +93,23 @@ class Speller:
         letters = "".join(sorted(set(reader.fold(reader.alphabet))))
         counts = self.rows.form_counts(single_edits(folded, letters))
         found = {form: count for form, count in counts.items() if count}
+        if not found:
+            found = self._forms_of_near_terms(folded, reader, letters)
         if not found and len(folded) >= SHORTEST_TWO_EDITS:
             near = self.rows.forms_with_prefix(folded[:_PREFIX], _MOST_FORMS)
             found = {form: count for form, count in near if abs(len(form) - len(folded)) <= 2 and edit_distance(form, folded, 2) <= 2}
+        return self._best(word, found)
+
+    def _forms_of_near_terms(self, folded: str, reader: Profile, letters: str) -> dict[str, int]:
+        """Forms of the terms one edit from the word's own term: «пушкна» when only «пушкин» is in the texts."""
+        term = clean_term(reader.terms(folded)[0])
+        if len(term) < SHORTEST_TYPO:
+            return {}
+        near = self.rows.document_frequencies(single_edits(term, letters))
+        terms = sorted((t for t, df in near.items() if df), key=lambda t: (-near[t], t))[:_MOST_TERMS]
+        return dict(form for t in terms for form in self.rows.forms_with_prefix(t, 1))
+
+    def _best(self, word: str, found: dict[str, int]) -> Correction | None:
         best = ""
         terms: dict[str, None] = {}
         for form in sorted(found, key=lambda f: (-found[f], f)):
