@@ -156,8 +156,10 @@ class Profile:
 
     def accepts(self, word: str) -> bool:
         """Whether a folded word is written in this alphabet (digits, hyphens and apostrophes aside)."""
+        if word and self._letters.issuperset(word):
+            return True
         letters = [c for c in word if c.isalpha()]
-        return bool(letters) and all(c in self._letters for c in letters)
+        return bool(letters) and self._letters.issuperset(letters)
 
     def transliterate(self, text: str) -> str:
         """Return `text` in Latin letters by the profile's table; unknown characters stay."""

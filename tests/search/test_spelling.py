@@ -1,0 +1,36 @@
+"""Edits and layouts: the enumeration is complete, the distance a distance."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samovar.language import profile_for
+from samovar.search.spelling import edit_distance, single_edits, transliterations
+
+LETTERS = "абв"
+WORD = st.text(LETTERS, max_size=5)
+
+
+@given(WORD, WORD)
+@settings(max_examples=300)
+def test_single_edits_are_exactly_the_words_at_distance_one(a: str, b: str) -> None:
+    assert (b in single_edits(a, LETTERS)) == (edit_distance(a, b, 2) == 1)
+
+
+@given(WORD, WORD)
+def test_distance_is_symmetric_and_zero_only_for_equals(a: str, b: str) -> None:
+    assert edit_distance(a, b, 9) == edit_distance(b, a, 9)
+    assert (edit_distance(a, b, 9) == 0) == (a == b)
+
+
+def test_limit_cuts_off() -> None:
+    assert edit_distance("абвг", "", 2) == 3
+    assert edit_distance("мост", "мсот", 2) == 1
+
+
+def test_transliteration_goes_both_ways() -> None:
+    russian = profile_for("ru")
+    assert transliterations("Интернет2", russian) == ["internet2"]
+    assert transliterations("pushkin", russian) == ["пушкин"]
+    assert transliterations("中文", russian) == []
