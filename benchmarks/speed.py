@@ -1,11 +1,11 @@
-"""Speed of the search at size: indexing, opening, latency with rescoring and explanation, filters, freshness, memory; bare Tantivy beside it.
+"""Speed and memory of search on many passages, with bare Tantivy in the same run; JSON Lines.
 
-    SAMOVAR_BENCH_DATA=… python benchmarks/speed.py [--passages 200000] [--rounds 3] [--home FOLDER]
+    python benchmarks/speed.py --passages 200000 --home /var/tmp/samovar-speed      # builds once (minutes), then measures
+    python benchmarks/speed.py --passages 200000 --home /var/tmp/samovar-speed      # again: measures only
 
-The passages are Debian's Russian documentation (real ones first, the rest mixed from real sentences; see haystack.py) and XQuAD's paragraphs;
-the queries its 632 questions. Every round starts a new process that opens the library and asks all questions, then asks bare Tantivy (its
-own stemmer, the same passages, ids only: no rescoring, explanation, highlights or texts) in this one, so both meet the same machine. One
-thread. Prints JSON Lines: medians over the rounds. With --home the library is kept and used again.
+Latencies are of one thread asking one question after another: wall time and the thread's own CPU time, because on a busy machine only the
+second says something about the program. Opening, memory and answering are measured in a fresh process. `filtered` asks the same questions
+within one source of about a tenth of the passages. Questions: XQuAD's (``SAMOVAR_BENCH_DATA``), else the haystack's headings.
 """
 
 from __future__ import annotations
@@ -13,169 +13,201 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from peers import TantivyPeer
-from retrieval import Task, make_task
+from haystack import make_haystack
+from peers import TantivyPeer, folder_bytes
+from retrieval import data_folder, load_xquad
 
 from samovar.corpus.document import make_document
 from samovar.library import Library
 from samovar.search import Filters, Searcher
 from samovar.settings import SearchSettings
 
-BATCH = 2_000
+NUM_SOURCES = 10
 
 
-def percentile(values: list[float], share: float) -> float:
-    """The value below which the share of the values lies, in milliseconds."""
-    ordered = sorted(values)
-    return round(1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2)
+def report(measure: str, **values: Any) -> None:
+    """Print one line."""
+    print(json.dumps({"benchmark": "speed", "measure": measure, **values}, ensure_ascii=False), flush=True)
 
 
-def build(task: Task, home: Path) -> list[dict[str, Any]]:
-    """Fill the library and the index; return what it took. Rates are per second of CPU time and of the clock."""
-    rows = []
-    with Library.open(home) as library:
-        wall, cpu = time.perf_counter(), time.process_time()
-        with library.writer() as writer:
-            for i in range(0, len(task.documents), BATCH):
-                writer.put(task.documents[i : i + BATCH])
-        rows.append(rate("store", library.num_passages, wall, cpu))
-        wall, cpu = time.perf_counter(), time.process_time()
-        with Searcher.open(library, SearchSettings()) as searcher:
-            searcher.sync()
-        rows.append(rate("index", library.num_passages, wall, cpu))
-    size = sum(f.stat().st_size for f in (home / "index").rglob("*") if f.is_file())
-    rows.append({"benchmark": "speed", "what": "index_size", "mb": round(size / 1e6)})
-    return rows
+def quantiles(seconds: Sequence[float]) -> dict[str, float]:
+    """p50, p90, p99 and the mean in milliseconds."""
+    ordered = sorted(seconds)
+    picked = {f"p{q}_ms": ordered[min(len(ordered) - 1, int(len(ordered) * q / 100))] for q in (50, 90, 99)}
+    picked["mean_ms"] = sum(ordered) / len(ordered)
+    return {name: round(value * 1000, 3) for name, value in picked.items()}
 
 
-def rate(what: str, passages: int, wall: float, cpu: float) -> dict[str, Any]:
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {
-        "benchmark": "speed", "what": what, "passages": passages, "per_second": round(passages / wall),
-        "per_cpu_second": round(passages / cpu),
-    }  # fmt: skip
-
-
-def measure_queries(home: Path, questions: Path) -> dict[str, float]:
-    """One process's life: open, ask everything plain, filtered and after an addition; memory at the end. Runs in the child."""
-    asked: list[str] = json.loads(questions.read_text("utf-8"))
-    started = time.perf_counter()
-    library = Library.open(home)
-    searcher = Searcher.open(library, SearchSettings())
-    opened = time.perf_counter() - started
-    started = time.perf_counter()
-    searcher.search(asked[0])
-    first = time.perf_counter() - started
-    for question in asked[:50]:
-        searcher.search(question)
-    plain, narrow, cpu = [], [], []
-    for question in asked:
-        started, used = time.perf_counter(), time.thread_time()
-        searcher.search(question)
-        plain.append(time.perf_counter() - started)
+def time_calls(call: Callable[[str], Any], questions: Sequence[str]) -> dict[str, Any]:
+    """Latency of each call, after a warm-up of a tenth of the questions."""
+    for question in questions[: len(questions) // 10]:
+        call(question)
+    wall, cpu = [], []
+    for question in questions:
+        began, used = time.perf_counter(), time.thread_time()
+        call(question)
+        wall.append(time.perf_counter() - began)
         cpu.append(time.thread_time() - used)
-    for question in asked:
-        started = time.perf_counter()
-        searcher.search(question, filters=Filters(sources=("xquad",)))
-        narrow.append(time.perf_counter() - started)
-    memory = resident_mb()
-    fresh = []
-    for number in range(10):
-        uri = f"fresh:{os.getpid()}/{number}"
-        with library.writer() as writer:
-            writer.put(
-                [
-                    make_document(
-                        source="fresh",
-                        uri=uri,
-                        title="",
-                        text=f"Свежая запись номер {number} про {uri}.",
-                        language="ru",
-                    )
-                ]
+    return {"n": len(questions), **quantiles(wall), "cpu": quantiles(cpu)}
+
+
+def load_questions(language: str, limit: int, cache: Path | None) -> list[str]:
+    """XQuAD's questions, or headings of the haystack."""
+    folder = data_folder()
+    if folder is not None:
+        return [question for question, _ in load_xquad(folder, language)[1]][:limit]
+    return [p.title for p in make_haystack(language, 0, cache).passages if p.title.count(" ") > 1][:limit]
+
+
+def build(language: str, passages: int, home: Path, cache: Path | None) -> None:
+    """Make the library (not measured: another room's work) and the index (measured), unless they are there."""
+    made = make_haystack(language, passages, cache)
+    library = Library.open(home)
+    if library.num_documents == 0:
+        documents = [
+            make_document(
+                source=f"s{n % NUM_SOURCES}",
+                uri=f"{p.path}#{n}",
+                title="",
+                text=p.text,
+                language=language,
+                publisher=p.package,
             )
-        started = time.perf_counter()
-        hits = searcher.search("свежая запись про", filters=Filters(sources=("fresh",))).hits
-        fresh.append(time.perf_counter() - started)
-        assert any(h.document.uri == uri for h in hits), "the added document is found at once"
-    with library.writer() as writer:
-        writer.remove(source="fresh")
+            for n, p in enumerate(made.passages)
+        ]
+        with library.writer(words=2000, overlap=0) as writer:
+            for at in range(0, len(documents), 2000):
+                writer.put(documents[at : at + 2000])
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    began = time.perf_counter()
+    searcher = Searcher.open(library, SearchSettings(), home=home)
+    seconds = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if seconds > 5:
+        words = searcher.index.rows.statistics().average_length
+        report(
+            "index",
+            language=language,
+            passages=library.num_passages,
+            real=made.real,
+            words_per_passage=round(words, 1),
+            passages_per_second=round(library.num_passages / seconds),
+            passages_per_cpu_second=round(library.num_passages / cpu),
+            library_bytes=folder_bytes(home / "library"),
+            index_bytes=folder_bytes(searcher.index.folder),
+        )
     searcher.close()
     library.close()
-    return {
-        "open_ms": round(1000 * opened, 1), "first_query_ms": round(1000 * first, 1), "p50_ms": percentile(plain, 0.5),
-        "p99_ms": percentile(plain, 0.99), "cpu_ms_per_query": round(1000 * statistics.mean(cpu), 2),
-        "filtered_p50_ms": percentile(narrow, 0.5), "filtered_p99_ms": percentile(narrow, 0.99),
-        "fresh_ms_median": round(1000 * statistics.median(fresh), 1), "rss_mb": round(memory),
-    }  # fmt: skip
 
 
-def resident_mb() -> float:
-    """Resident memory of this process now, from /proc (getrusage would count the parent's before exec)."""
-    for line in Path("/proc/self/status").read_text("ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
+def answer(language: str, home: Path, queries: int, cache: Path | None) -> None:
+    """In a fresh process: opening, latencies, memory, a new document."""
+    questions = load_questions(language, queries, cache)
+    began = time.perf_counter()
+    library = Library.open(home)
+    opened = time.perf_counter()
+    searcher = Searcher.open(library, SearchSettings(), home=home)
+    ready = time.perf_counter()
+    report("open", library_ms=round((opened - began) * 1000, 1), index_ms=round((ready - opened) * 1000, 1))
+    began = time.perf_counter()
+    searcher.search(questions[0])
+    report("first_query", ms=round((time.perf_counter() - began) * 1000, 1))
+    report("search", passages=library.num_passages, **time_calls(searcher.search, questions))
+    one = Filters(sources=("s1",))
+    report(
+        "search_filtered",
+        passages=library.num_passages,
+        **time_calls(lambda q: searcher.search(q, filters=one), questions),
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    report("memory", peak_rss_bytes=peak, now_rss_bytes=_rss())
+    report("add_one", **_time_adding(library, searcher))
+    searcher.close()
+    library.close()
 
 
-def measure_peer(peer: TantivyPeer, questions: list[str]) -> dict[str, float]:
+def _rss() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _time_adding(library: Library, searcher: Searcher) -> dict[str, Any]:
+    """From the library's commit of one document to its being found; the documents are removed again."""
     seconds = []
-    for question in questions:
-        started = time.perf_counter()
-        peer.search(question, 10)
-        seconds.append(time.perf_counter() - started)
-    return {"p50_ms": percentile(seconds, 0.5), "p99_ms": percentile(seconds, 0.99)}
+    for number in range(20):
+        word = f"проверка{number}{time.monotonic_ns()}"
+        document = make_document(
+            source="speed", uri=f"speed:{number}", title="", text=f"Слово {word} здесь.", language="ru"
+        )
+        with library.writer() as writer:
+            writer.put([document])
+        began = time.perf_counter()
+        found = searcher.search(word).hits
+        seconds.append(time.perf_counter() - began)
+        assert found and found[0].document.id == document.id
+    with library.writer() as writer:
+        writer.remove(source="speed")
+    searcher.sync()
+    return {"n": len(seconds), **quantiles(seconds)}
 
 
-def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {name: round(statistics.median(r[name] for r in rounds), 2) for name in rounds[0]}
+def bare_tantivy(language: str, passages: int, questions: Sequence[str], cache: Path | None) -> None:
+    """Tantivy alone with its own stemmer: what the first stage costs without us."""
+    peer = TantivyPeer(language)
+    texts = [p.text for p in make_haystack(language, passages, cache).passages]
+    began = time.perf_counter()
+    peer.index(texts)
+    seconds = time.perf_counter() - began
+    report("bare_tantivy_index", passages=len(texts), passages_per_second=round(len(texts) / seconds))
+    report("bare_tantivy", passages=len(texts), **time_calls(lambda q: peer.search(q, 10), questions))
+    report("bare_tantivy_200", passages=len(texts), **time_calls(lambda q: peer.search(q, 200), questions))
 
 
 def main() -> int:
-    """Print one JSON line per subject."""
+    """Build if needed, then measure in fresh processes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--language", default="ru")
     parser.add_argument("--passages", type=int, default=200_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--home", type=Path)
-    parser.add_argument("--cache", type=Path)
-    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--queries", type=int, default=632)
+    parser.add_argument("--home", type=Path, default=None)
+    parser.add_argument("--cache", type=Path, default=None)
+    parser.add_argument("--part", choices=["build", "answer", "bare"], default=None, help="one part, in this process")
     given = parser.parse_args()
-    if given.child:
-        print(json.dumps(measure_queries(given.home, given.child)))
-        return 0
-    task = make_task("ru", given.passages, given.cache)
-    if task is None:
-        return 0
-    with tempfile.TemporaryDirectory() as temporary:
-        home = given.home or Path(temporary) / "home"
-        if not (home / "index").is_dir():
-            for row in build(task, home):
-                print(json.dumps(row), flush=True)
-        asked = [question for question, _ in task.questions]
-        questions = Path(temporary) / "questions.json"
-        questions.write_text(json.dumps(asked), "utf-8")
-        peer = TantivyPeer("ru")
-        wall, cpu = time.perf_counter(), time.process_time()
-        peer.index([d.text for d in task.documents])
-        print(json.dumps(rate("index_tantivy", len(task.documents), wall, cpu)), flush=True)
-        ours, theirs = [], []
-        for _ in range(given.rounds):
-            command = [sys.executable, __file__, "--home", str(home), "--child", str(questions)]
-            ours.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-            theirs.append(measure_peer(peer, asked))
-        base = {"benchmark": "speed", "passages": len(task.documents), "real": task.real, "rounds": given.rounds}
-        print(json.dumps({**base, "engine": "samovar", **medians(ours)}), flush=True)
-        print(json.dumps({**base, "engine": "tantivy+own-stemmer", **medians(theirs)}), flush=True)
+    home = given.home or Path(tempfile.mkdtemp(prefix="samovar-speed-"))
+    if given.part == "build":
+        build(given.language, given.passages, home, given.cache)
+    elif given.part == "answer":
+        answer(given.language, home, given.queries, given.cache)
+    elif given.part == "bare":
+        bare_tantivy(
+            given.language, given.passages, load_questions(given.language, given.queries, given.cache), given.cache
+        )
+    else:
+        options = [
+            "--language",
+            given.language,
+            "--passages",
+            str(given.passages),
+            "--queries",
+            str(given.queries),
+            "--home",
+            str(home),
+        ]
+        options += ["--cache", str(given.cache)] if given.cache else []
+        for part in ("build", "answer", "bare"):
+            subprocess.run([sys.executable, __file__, *options, "--part", part], check=True)
     return 0
 
 

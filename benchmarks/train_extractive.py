@@ -154,33 +154,37 @@ def fit_softmax(groups: list[sp.csr_matrix], targets: list[np.ndarray], width: i
     return minimize(loss, np.zeros(width), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
 
 
-def train_sentences(asked: list[Asked]) -> tuple[dict[str, float], list[np.ndarray], float]:
-    """Return the weights, the cross-validated scores of every question's sentences, and the share of questions whose best sentence is good."""
+def train_sentences(asked: list[Asked]) -> tuple[dict[str, float], list[np.ndarray], dict[str, float]]:
+    """Return the weights, the cross-validated scores of all sentences, and by language the share of questions whose best sentence is good."""
     columns = Columns()
     matrices = [columns.matrix(a.features) for a in asked]
     targets = [np.array(a.good, float) / max(sum(a.good), 1) for a in asked]
     usable = [i for i, a in enumerate(asked) if any(a.good)]
     scores: list[np.ndarray] = [np.zeros(0)] * len(asked)
-    right = 0
+    right: dict[str, list[bool]] = {}
     for fold in range(FOLDS):
         train = [i for i in usable if asked[i].article % FOLDS != fold]
         w = fit_softmax([matrices[i] for i in train], [targets[i] for i in train], len(columns), L2_SENTENCE)
         for i, a in enumerate(asked):
             if a.article % FOLDS == fold:
                 scores[i] = widen(matrices[i], len(columns)) @ w
-                right += a.good[int(np.argmax(scores[i]))]
+                right.setdefault(a.language, []).append(a.good[int(np.argmax(scores[i]))])
     w = fit_softmax([matrices[i] for i in usable], [targets[i] for i in usable], len(columns), L2_SENTENCE)
-    return {n: round(float(w[c]), 4) for n, c in columns.items()}, scores, right / len(asked)
+    return (
+        {n: round(float(w[c]), 4) for n, c in columns.items()},
+        scores,
+        {f"contains_gold_cv_{language}": round(sum(v) / len(v), 4) for language, v in right.items()},
+    )
 
 
-def train_spans(asked: list[Asked], scores: list[np.ndarray]) -> tuple[dict[str, float], float]:
-    """Return the span weights and the cross-validated mean F1 of the chosen span."""
+def train_spans(asked: list[Asked], scores: list[np.ndarray]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the span weights and the cross-validated mean F1 by language, chosen as the product does (best sentence, least risk)."""
     columns = Columns()
-    matrices, f1s, views = [], [], []
+    matrices, f1s, places, texts = [], [], [], []
     for a, s in zip(asked, scores, strict=True):
-        rows, values, texts = [], [], []
+        rows, values, where, found = [], [], [], []
         order = np.argsort(-s)[: extraction.SPAN_SENTENCES]
-        for b in order:
+        for rank, b in enumerate(order):
             p, i, m = a.where[b]
             reading = a.readings[p]
             view = view_sentence(a.question, reading, reading.sentences[i], m)
@@ -188,24 +192,30 @@ def train_spans(asked: list[Asked], scores: list[np.ndarray]) -> tuple[dict[str,
                 features = span_features(a.question, view, c)
                 features["sentence"] = float(s[b] - s[order[0]])
                 rows.append(features)
-                text = reading.text[c.start : c.end]
-                texts.append(text)
-                values.append(token_f1(text, a.answer) if a.good[b] else 0.0)
+                where.append((rank, c.first, c.last))
+                found.append(reading.text[c.start : c.end])
+                values.append(token_f1(found[-1], a.answer) if a.good[b] else 0.0)
         matrices.append(columns.matrix(rows))
         f1s.append(np.array(values))
-        views.append([token_f1(t, a.answer) for t in texts])
+        places.append(where)
+        texts.append(found)
     targets = [np.where(f >= f.max() * 0.7, f, 0) ** 4 if len(f) else f for f in f1s]
     usable = [i for i, f in enumerate(f1s) if len(f) and f.max() >= 0.5]
-    total = 0.0
     normal = {i: targets[i] / targets[i].sum() for i in usable}
+    f1: dict[str, list[float]] = {}
     for fold in range(FOLDS):
         train = [i for i in usable if asked[i].article % FOLDS != fold]
         w = fit_softmax([matrices[i] for i in train], [normal[i] for i in train], len(columns), L2_SPAN)
         for i, a in enumerate(asked):
-            if a.article % FOLDS == fold and len(views[i]):
-                total += views[i][int(np.argmax(widen(matrices[i], len(columns)) @ w))]
+            if a.article % FOLDS == fold:
+                found = widen(matrices[i], len(columns)) @ w
+                first = [(float(found[c]), *place[1:]) for c, place in enumerate(places[i]) if place[0] == 0]
+                span = extraction.least_risk(first) if first else None
+                text = texts[i][places[i].index((0, *span))] if span else ""
+                f1.setdefault(a.language, []).append(token_f1(text, a.answer))
     w = fit_softmax([matrices[i] for i in usable], [normal[i] for i in usable], len(columns), L2_SPAN)
-    return {n: round(float(w[c]), 4) for n, c in columns.items() if abs(w[c]) >= 5e-4}, total / len(asked)
+    weights = {n: round(float(w[c]), 4) for n, c in columns.items() if abs(w[c]) >= 5e-4}
+    return weights, {f"f1_cv_{language}": round(sum(v) / len(v), 4) for language, v in f1.items()}
 
 
 def confidence_rows(asked: list[Asked], scores: list[np.ndarray]) -> list[dict[str, float]]:
@@ -273,7 +283,7 @@ def main() -> int:
                 "benchmark": "train_extractive",
                 "part": "sentence",
                 "n": len(present),
-                "contains_gold_cv": round(right, 4),
+                **right,
             }
         ),
         flush=True,
@@ -288,7 +298,7 @@ def main() -> int:
     print(json.dumps({"benchmark": "train_extractive", "part": "confidence", **report}), flush=True)
     span, f1 = train_spans(present, scores)
     print(
-        json.dumps({"benchmark": "train_extractive", "part": "span", "f1_cv": round(f1, 4), "features": len(span)}),
+        json.dumps({"benchmark": "train_extractive", "part": "span", **f1, "features": len(span)}),
         flush=True,
     )
     if options.write:

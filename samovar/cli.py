@@ -19,7 +19,7 @@ from typing import Any
 from samovar.commands.session import Session, state_home
 from samovar.commands.terminal import RED, Terminal, clean
 from samovar.errors import SamovarError
-from samovar.messages import locale_language, match_language, say, use_language
+from samovar.messages import available_languages, knows_language, locale_language, match_language, say, use_language
 
 PROGRAM = "samovar"
 INTERRUPTED = 130
@@ -32,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     harden_streams()
     with environment(SAMOVAR_HOME=_absolute(given.get("--home", "")), SAMOVAR_LANG=given.get("--lang", "")):
         use_language(find_language(os.environ))
+        if given.get("--lang") and not knows_language(given["--lang"]):
+            report(say("usage.no_language", name=given["--lang"], known=", ".join(available_languages())), Terminal())
+            return 2
         session = Session(Terminal(), given.get("--home", ""), {"lang": given["--lang"]} if given.get("--lang") else {})
         try:
             status = run(arguments, session)
@@ -157,7 +160,10 @@ def _absolute(path: str) -> str:
 
 
 def harden_streams() -> None:
-    """Make the streams survive characters their encoding lacks."""
+    """Make the streams survive characters their encoding lacks; give those that are closed (``>&-``) an empty end."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115: open as long as the program
     for stream in (sys.stdout, sys.stderr, sys.stdin):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -106,8 +106,16 @@ def available_languages() -> tuple[str, ...]:
 
 def match_language(tag: str) -> str:
     """Return the language to use for a tag or locale name (``ru``, ``ru-RU``, ``ru_RU.UTF-8``), else the fallback."""
-    primary = tag.replace("_", "-").partition("-")[0].partition(".")[0].strip().lower()
-    return primary if primary in available_languages() else FALLBACK
+    return _primary(tag) if knows_language(tag) else FALLBACK
+
+
+def knows_language(tag: str) -> bool:
+    """Whether there are words for a tag or locale name."""
+    return _primary(tag) in available_languages()
+
+
+def _primary(tag: str) -> str:
+    return tag.replace("_", "-").partition("-")[0].partition(".")[0].strip().lower()
 
 
 def locale_language(environment: Mapping[str, str]) -> str:

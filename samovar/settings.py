@@ -132,6 +132,9 @@ def load_settings(**flags: Any) -> Settings:
     Raises:
         SettingsError: a key is unknown or a value does not fit; the message names the key and its source.
     """
+    _check_environment()
+    if config_path().exists() and not config_path().is_file():
+        raise SettingsError(f"expected a settings file, found something else at {config_path()}. See SAMOVAR_CONFIG.")
     try:
         return Settings(**flags)
     except ValidationError as error:
@@ -143,3 +146,14 @@ def load_settings(**flags: Any) -> Settings:
         raise SettingsError(
             f"{config_path()} is not valid TOML: {error}. Correct the line or move the file away."
         ) from error
+
+
+def _check_environment() -> None:
+    """Refuse ``SAMOVAR_SERCH__TOP_K``: pydantic-settings passes over variables whose section it does not know."""
+    prefix, delimiter = "SAMOVAR_", "__"
+    sections = [name for name, field in Settings.model_fields.items() if hasattr(field.annotation, "model_fields")]
+    for name in sorted(os.environ):
+        section, found, _ = name.upper().removeprefix(prefix).partition(delimiter)
+        if name.upper().startswith(prefix) and found and section.lower() not in sections:
+            known = ", ".join(prefix + known.upper() + delimiter + "…" for known in sections)
+            raise SettingsError(f"expected one of {known}, found the environment variable {name}. Correct its name.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from samovar.commands.help import Command
 from samovar.commands.indexing import index_changes
-from samovar.commands.options import Json, as_text, check_date, complete_sources
+from samovar.commands.options import Json, as_text, check_date, check_targets, complete_sources
 from samovar.commands.progress import ProgressBar
 from samovar.commands.session import Interrupts, Session, session_of
 from samovar.commands.terminal import BOLD, YELLOW, Terminal
@@ -40,6 +41,7 @@ def add(
 ) -> None:
     """Add, then bring the search index up to date; Ctrl-C keeps what is done."""
     session = session_of(ctx)
+    check_targets(targets)
     from samovar.library.progress import Provenance
 
     overrides = Provenance(
@@ -151,7 +153,7 @@ def print_reasons(report: AddReport, terminal: Terminal, source: str) -> None:
     terminal.note(
         say(
             "add.see_ledger",
-            command="samovar library ledger --decision dropped" + (f" --source {source}" if source else ""),
+            command="samovar library ledger --decision dropped" + (f" --source {shlex.quote(source)}" if source else ""),
         )
     )
 

@@ -11,7 +11,7 @@ from samovar.commands.answers import print_answer, print_below
 from samovar.commands.draft import Draft
 from samovar.commands.help import Command
 from samovar.commands.indexing import open_searcher
-from samovar.commands.options import Json, Sources, as_text
+from samovar.commands.options import Json, Sources, as_text, check_sources
 from samovar.commands.session import Interrupts, session_of
 from samovar.commands.terminal import Terminal, one_line
 from samovar.errors import UsageError
@@ -61,6 +61,7 @@ def ask(
         from samovar.generate.model import Cancel
         from samovar.search.query import Filters
 
+        check_sources(samovar.library, source)
         open_searcher(samovar, terminal)
         cancel = Cancel()
         filters = Filters(sources=tuple(source or ()), languages=tuple(language or ()))

@@ -166,7 +166,10 @@ def explain_usage_error(error: Exception) -> str:
     if kind == "NoSuchOption":
         close = ", ".join(sorted(getattr(error, "possibilities", None) or ()))
         text = say("usage.no_option", name=getattr(error, "option_name", ""))
-        return text + (" " + say("usage.similar", names=close) if close else "")
+        if close:
+            return text + " " + say("usage.similar", names=close)
+        long = str(getattr(error, "option_name", "")).startswith("--")
+        return text if long else text + " " + say("usage.dashes")
     if kind == "BadOptionUsage":
         return say("usage.no_value", name=getattr(error, "option_name", ""))
     if kind == "BadParameter" and name:

@@ -68,7 +68,7 @@ def ledger(
         if not num_shown:
             terminal.print(say("ledger.none"))
         elif num_shown == limit:
-            terminal.note(say("ledger.more", count=limit))
+            terminal.note(say("ledger.more_oldest" if oldest_first else "ledger.more", count=limit))
 
 
 def _address(uri: str) -> str:

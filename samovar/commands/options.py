@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from samovar.commands.terminal import one_line
 from samovar.errors import UsageError
 from samovar.messages import say
+
+if TYPE_CHECKING:
+    from samovar.library.store import Library
 
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 
@@ -43,6 +48,39 @@ def check_date(name: str, value: str) -> str:
     if value and not _DATE.fullmatch(value):
         raise UsageError(say("usage.date", name=name, value=value))
     return value
+
+
+def check_dates(first: str, last: str) -> None:
+    """Refuse a span of dates in which nothing can lie.
+
+    Raises:
+        UsageError: it ends before it begins.
+    """
+    if first and last and first[: len(last)] > last:
+        raise UsageError(say("usage.dates", first=first, last=last))
+
+
+def check_targets(targets: Sequence[str] | None) -> None:
+    """Refuse an empty word among paths and addresses: as a path it would mean the current folder with all that is in it.
+
+    Raises:
+        UsageError: there is one; often a shell variable that was not set.
+    """
+    if any(not target.strip() for target in targets or ()):
+        raise UsageError(say("usage.empty_target"))
+
+
+def check_sources(library: Library, names: Sequence[str] | None) -> None:
+    """Refuse the name of a source that the library does not have: an empty answer would look like an honest one.
+
+    Raises:
+        UsageError: a name is unknown; the message lists those there are.
+    """
+    known = library.info().by_source if names else {}
+    for name in map(as_text, names or ()):
+        if name not in known:
+            listed = ", ".join(one_line(source) for source in known) or "—"
+            raise UsageError(say("remove.no_source", name=one_line(name), known=listed))
 
 
 def as_text(argument: str) -> str:

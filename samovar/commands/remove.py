@@ -14,7 +14,7 @@ import typer
 
 from samovar.commands.help import Command
 from samovar.commands.indexing import index_changes
-from samovar.commands.options import Json, as_text, complete_sources
+from samovar.commands.options import Json, as_text, check_targets, complete_sources
 from samovar.commands.session import session_of
 from samovar.commands.terminal import Terminal, one_line
 from samovar.errors import LibraryError, UsageError
@@ -63,6 +63,7 @@ def remove(
     source = as_text(source)
     if not targets and not source:
         raise UsageError(say("remove.nothing_named"))
+    check_targets(targets)
     removals = [read_target(target) for target in targets or ()]
     with session.open() as samovar:
         library = samovar.library
@@ -131,7 +132,10 @@ def confirm(matched: list[Document], terminal: Terminal) -> None:
         terminal.note("  …")
     terminal.err.write(say("remove.question", documents=say("count.documents", count=len(matched))) + " ")
     terminal.err.flush()
-    if sys.stdin.readline().strip().lower() not in say("answer.yes").split():
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # Ctrl-D leaves the cursor behind the question
+        terminal.err.write("\n")
+    if answer.strip().lower() not in say("answer.yes").split():
         terminal.note(say("remove.kept"))
         raise typer.Exit(0)
 

@@ -9,7 +9,7 @@ import typer
 from samovar.commands.answers import title_of
 from samovar.commands.help import Command
 from samovar.commands.indexing import open_searcher
-from samovar.commands.options import Json, Sources, as_text, check_date
+from samovar.commands.options import Json, Sources, as_text, check_date, check_dates, check_sources
 from samovar.commands.quoting import snippet_line
 from samovar.commands.session import session_of
 from samovar.commands.terminal import BOLD, CYAN, DIM, Terminal, clean, one_line
@@ -46,9 +46,11 @@ def search(
     if not text:
         raise UsageError(say("search.empty"))
     dates = check_date("--from", published_from), check_date("--to", published_to)
+    check_dates(*dates)
     with session.open() as samovar:
         from samovar.search.query import Filters
 
+        check_sources(samovar.library, source)
         filters = Filters(
             sources=tuple(source or ()),
             languages=tuple(language or ()),

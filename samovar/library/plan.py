@@ -9,14 +9,17 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from samovar.corpus.document import LedgerRow
+from samovar.corpus.extracted import drop
+from samovar.errors import UsageError
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
+_OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _MAGIC = re.compile(r"[*?\[]")
 
 Walk = Callable[[list[str]], Iterable[Path | LedgerRow]]
@@ -53,7 +56,7 @@ def plan_jobs(
     for target in targets:
         for item in _plan_target(target, walk):
             if isinstance(item, LedgerRow):
-                yield item
+                yield replace(item, source=source or name_source(target))
                 continue
             if item.uri in seen:
                 continue
@@ -67,6 +70,11 @@ def _plan_target(target: str, walk: Walk) -> Iterator[Job | LedgerRow]:
     if is_url(target):
         yield Job(target, "")
         return
+    if _OTHER_SCHEME.match(target) and not os.path.lexists(target):
+        yield drop(target.encode("utf-8", "backslashreplace").decode(), "bad_url")
+        return
+    if not target.strip():  # as a path it would mean the current folder
+        raise UsageError("expected a path, a folder, a glob or an address, found an empty word")
     for item in walk([os.path.abspath(os.path.expanduser(target))]):
         if isinstance(item, LedgerRow):
             yield item

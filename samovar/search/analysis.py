@@ -167,7 +167,9 @@ class QueryAnalyser:
 def is_mixed(word: str) -> bool:
     """Whether a word has letters of several alphabets that look alike: no profile accepts it as it is written, but some do when folded."""
     lower = word.lower()
-    return not any(p.accepts(lower) for p in script_readers()) and any(p.fix_lookalikes(lower) != lower for p in script_readers())
+    return not any(p.accepts(lower) for p in script_readers()) and any(
+        p.fix_lookalikes(lower) != lower for p in script_readers()
+    )
 
 
 def slot_spans(text: str) -> list[tuple[int, int]]:

@@ -29,7 +29,12 @@ def hit_as_json(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "score": hit.score,
-        "passage": {"document_id": passage.document_id, "start": passage.start, "end": passage.end, "text": passage.text},
+        "passage": {
+            "document_id": passage.document_id,
+            "start": passage.start,
+            "end": passage.end,
+            "text": passage.text,
+        },
         "document": document_as_json(hit.document),
         "explain": [{"name": component.name, "value": component.value} for component in hit.explain],
         "snippet": {"start": begin, "end": end, "text": passage.text[begin - passage.start : end - passage.start]},

@@ -63,7 +63,7 @@ class DenseReranker:
         self._lock = RLock()
         space = hashlib.sha256(f"{embedder.name} {embedder.dimensions}".encode()).hexdigest()[:12]
         self._path = folder / f"vectors-{space}.usearch"
-        self._vectors = Index(ndim=embedder.dimensions, metric="cos", dtype="f16")
+        self._vectors: Any = Index(ndim=embedder.dimensions, metric="cos", dtype="f16")
         if self._path.is_file():
             self._load()
         self._unsaved = False
@@ -101,7 +101,10 @@ class DenseReranker:
         middle = fmean(cosines)
         values = [self._factor * spread * (cosine - middle) / deviation for cosine in cosines]
         lowest = min(values)
-        return [_with_dense(hit, value) for hit, value in zip((*mixed, *rest), (*values, *[lowest] * len(rest)), strict=True)]
+        return [
+            _with_dense(hit, value)
+            for hit, value in zip((*mixed, *rest), (*values, *[lowest] * len(rest)), strict=True)
+        ]
 
     def _cosines(self, text: str, ids: Sequence[int], library: Library) -> list[float]:
         import numpy as np
@@ -125,12 +128,19 @@ class DenseReranker:
             passages = library.passages(wanted[at : at + _BATCH])
             keys = [i for i in wanted[at : at + _BATCH] if i in passages]
             missing = [i for i in wanted[at : at + _BATCH] if i not in passages]
-            made = self._embedder.embed_passages([passages[i].text for i in keys]) if keys else np.empty((0, self._embedder.dimensions))
+            made = (
+                self._embedder.embed_passages([passages[i].text for i in keys])
+                if keys
+                else np.empty((0, self._embedder.dimensions))
+            )
             made = np.vstack([made, np.zeros((len(missing), self._embedder.dimensions))]) if missing else made
             with self._lock:
                 fresh = [n for n, key in enumerate([*keys, *missing]) if key not in self._vectors]
                 if fresh:
-                    self._vectors.add(np.asarray([[*keys, *missing][n] for n in fresh], dtype=np.uint64), np.asarray(made, dtype=np.float32)[fresh])
+                    self._vectors.add(
+                        np.asarray([[*keys, *missing][n] for n in fresh], dtype=np.uint64),
+                        np.asarray(made, dtype=np.float32)[fresh],
+                    )
                     self._unsaved = True
         return len(wanted)
 

@@ -68,7 +68,9 @@ def _lower(order: Sequence[Ranked]) -> list[Ranked]:
 def _hold_back(hit: Ranked, below: float) -> Ranked:
     step = max(abs(below), 1.0) * 1e-12
     while True:
-        held = Ranked(hit.id, hit.party, hit.digest, (*hit.components, Component("diversity", below - hit.score - step)))
+        held = Ranked(
+            hit.id, hit.party, hit.digest, (*hit.components, Component("diversity", below - hit.score - step))
+        )
         if held.score < below:
             return held
         step *= 2

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from samovar.errors import SearchError
-from samovar.search.query import Filters
+from samovar.search.query import NO_FILTERS, Filters
 
 _HEAP_SMALL = 20_000_000
 _HEAP_LARGE = 120_000_000
@@ -52,7 +52,7 @@ class EngineQuery:
     groups: tuple[TermGroup, ...]
     required: tuple[TermGroup, ...] = ()
     excluded: tuple[TermGroup, ...] = ()
-    filters: Filters = Filters()
+    filters: Filters = NO_FILTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +135,13 @@ class TantivyEngine:
         if searcher.num_docs == 0:
             return Candidates((), (), 0)
         try:
-            found = searcher.search(self._make_query(query), limit, count=count)
+            found: Any = searcher.search(self._make_query(query), limit, count=count)
             ids = searcher.fast_field_values("id", [address for _, address in found.hits])
         except ValueError as error:
             raise SearchError(f"expected the index to answer, found: {error}") from error
-        return Candidates(tuple(ids), tuple(score for score, _ in found.hits), found.count if count else -1)
+        return Candidates(
+            tuple(int(i or 0) for i in ids), tuple(score for score, _ in found.hits), int(found.count) if count else -1
+        )
 
     def _make_query(self, query: EngineQuery) -> Any:
         t, make = self._tantivy, self._tantivy.Query
@@ -156,7 +158,9 @@ class TantivyEngine:
     def _group_query(self, group: TermGroup) -> Any:
         make = self._tantivy.Query
         own = [make.term_query(self._schema, "terms", term, "freq") for term in group.terms]
-        own += [make.boost_query(make.term_query(self._schema, "terms", term, "freq"), KIN_WEIGHT) for term in group.kin]
+        own += [
+            make.boost_query(make.term_query(self._schema, "terms", term, "freq"), KIN_WEIGHT) for term in group.kin
+        ]
         if not own:
             return make.empty_query()
         joined = own[0] if len(own) == 1 else make.disjunction_max_query(own)
@@ -177,8 +181,14 @@ class TantivyEngine:
             low = date_number(filters.published_from) or 1
             high = date_number(filters.published_to, last=True) or 99999999
             # a document dated "1999" overlaps with every span inside 1999
-            queries.append(make.range_query(self._schema, "published_last", t.FieldType.Unsigned, lower_bound=low, upper_bound=99999999))
-            queries.append(make.range_query(self._schema, "published_first", t.FieldType.Unsigned, lower_bound=1, upper_bound=high))
+            queries.append(
+                make.range_query(
+                    self._schema, "published_last", t.FieldType.Unsigned, lower_bound=low, upper_bound=99999999
+                )
+            )
+            queries.append(
+                make.range_query(self._schema, "published_first", t.FieldType.Unsigned, lower_bound=1, upper_bound=high)
+            )
         return queries
 
     # -- writing --------------------------------------------------------------------------------------------------------
@@ -187,13 +197,16 @@ class TantivyEngine:
             if self._writer is None:
                 self._writer = self._index.writer(_HEAP_LARGE if large else _HEAP_SMALL, 1)
             for number in removed:
-                self._writer.delete_documents_by_term("id", number)
+                # by query: `delete_documents_by_term` takes a Python int for a signed value and finds nothing in an unsigned field
+                self._writer.delete_documents_by_query(self._tantivy.Query.term_query(self._schema, "id", number))
             for row in added:
                 self._writer.add_document(self._document(row))
             self._writer.commit()
         except (ValueError, OSError) as error:
             self._writer = None
-            raise SearchError(f"expected to write the search index, found: {error}. Check the free space on the disk.") from error
+            raise SearchError(
+                f"expected to write the search index, found: {error}. Check the free space on the disk."
+            ) from error
         self.reload()
 
     def _document(self, row: EngineRow) -> Any:

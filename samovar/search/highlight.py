@@ -14,7 +14,9 @@ SNIPPET_LETTERS = 240
 Span = tuple[int, int]
 
 
-def find_highlights(spans: Sequence[Span], body: str, patterns: Sequence[tuple[str, float]]) -> list[tuple[int, int, float]]:
+def find_highlights(
+    spans: Sequence[Span], body: str, patterns: Sequence[tuple[str, float]]
+) -> list[tuple[int, int, float]]:
     """Return (start, end, weight) of each matched word, in order. `spans` are the tokens' places in the passage's text."""
     found: dict[int, float] = {}
     for pattern, weight in patterns:
@@ -52,7 +54,9 @@ def find_snippet(text: str, spans: Sequence[Span], highlights: Sequence[tuple[in
         return 0, len(text)
     sentences = sentence_spans(text, spans, body)
     start = _best_start(highlights)
-    last = max((end for begin, end, _ in highlights if start <= begin and end <= start + SNIPPET_LETTERS), default=start)
+    last = max(
+        (end for begin, end, _ in highlights if start <= begin and end <= start + SNIPPET_LETTERS), default=start
+    )
     room = max(0, SNIPPET_LETTERS - (last - start))
     openings = [begin for begin, _ in sentences if start - room <= begin <= start]
     begin = openings[0] if openings else _word_start(text, max(0, start - room // 2))
@@ -72,7 +76,7 @@ def _best_start(highlights: Sequence[tuple[int, int, float]]) -> int:
     for index, (start, _, _) in enumerate(highlights):
         seen: set[float] = set()
         value = 0.0
-        for begin, end, weight in highlights[index:]:
+        for _, end, weight in highlights[index:]:
             if end > start + SNIPPET_LETTERS:
                 break
             value += weight * (0.1 if weight in seen else 1.0)

@@ -72,7 +72,9 @@ class SearchIndex:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise HomeError(f"expected to make the folder {self.root}, found: {error.strerror}. Set SAMOVAR_HOME.") from error
+            raise HomeError(
+                f"expected to make the folder {self.root}, found: {error.strerror}. Set SAMOVAR_HOME."
+            ) from error
         self._open()
 
     # -- files ------------------------------------------------------------------------------------------------------------
@@ -94,6 +96,9 @@ class SearchIndex:
         except SearchError:
             self.rows.close()
             raise
+        if self.rows.statistics().num_passages and self.engine.highest_id() == 0:
+            self.close()
+            raise SearchError(f"expected the passages of {self.folder} in its engine, found none.")
         self._seen = self.version
 
     def _wipe(self) -> None:
@@ -147,7 +152,9 @@ class SearchIndex:
         """Throw the index away and build it from the library."""
         with self._lock, self._exclusive(WAIT_SECONDS) as held:
             if not held:
-                raise SearchError("expected to rebuild the search index, found another process at it. Try again when it has finished.")
+                raise SearchError(
+                    "expected to rebuild the search index, found another process at it. Try again when it has finished."
+                )
             self._empty()
             return self._follow(progress)
 
@@ -160,7 +167,7 @@ class SearchIndex:
     def _follow(self, progress: Callable[[SyncProgress], None] | None) -> SyncReport:
         began = time.monotonic()
         version = self.version
-        if version > self.library.version or (version == 0 and self.rows.statistics().num_passages):
+        if version > self.library.version or (version == 0 and self._holds_anything()):
             self._empty()  # the library was put back to an older copy, or a first build was cut off before its first stamp
             version = 0
         if version == self.library.version:
@@ -183,6 +190,9 @@ class SearchIndex:
         self._seen = version
         self._drop_others()
         return SyncReport(version, added, removed, time.monotonic() - began)
+
+    def _holds_anything(self) -> bool:
+        return self.rows.statistics().num_passages > 0 or self.engine.highest_id() > 0
 
     def _remove(self, ids: Sequence[int]) -> int:
         with self.rows.transaction():
@@ -223,7 +233,9 @@ class SearchIndex:
 
     def _make_row(self, passage: Passage, language: str, head: str, party: int) -> tuple[Row, tuple[str, ...]]:
         made = self._analyser.analyse(passage.text, language)
-        digest = int.from_bytes(hashlib.blake2b(passage.text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
+        digest = int.from_bytes(
+            hashlib.blake2b(passage.text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True
+        )
         return Row(passage.id, made.length, digest, party, head + TITLE_END + made.slots), made.forms
 
     def _drop_others(self) -> None:

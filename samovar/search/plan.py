@@ -75,7 +75,9 @@ class Planner:
         chosen = self._content(words, query)
         corrections = [*switched, *(w.correction for w in chosen if w.correction is not None)]
         scored = [self._scored(word, frequencies) for word in chosen]
-        scorer = Scorer(self._with_grams(scored, chosen), self._phrases(query, frequencies), self.statistics.average_length)
+        scorer = Scorer(
+            self._with_grams(scored, chosen), self._phrases(query, frequencies), self.statistics.average_length
+        )
         engine_query = self._engine_query(query, chosen, frequencies, filters)
         return Plan(query, engine_query, scorer, tuple((c.typed, c.text) for c in corrections), ())
 
@@ -142,7 +144,9 @@ class Planner:
         frequencies = self.rows.gram_frequencies(g for grams in pieces for g in grams)
         passages = self.statistics.num_passages
         return [
-            replace(word, grams=tuple((g, inverse_frequency(frequencies[g], passages)) for g in grams if frequencies[g]))
+            replace(
+                word, grams=tuple((g, inverse_frequency(frequencies[g], passages)) for g in grams if frequencies[g])
+            )
             for word, grams in zip(scored, pieces, strict=True)
         ]
 
@@ -152,13 +156,21 @@ class Planner:
             words = tuple(self.analyser.terms(token) for token in tokenize(text))
             if len(words) < 2 and not query.strict:
                 continue
-            known = frequencies | self.rows.document_frequencies(t for terms in words for t in terms if t not in frequencies)
-            weights = [inverse_frequency(max(known[t] for t in terms), self.statistics.num_passages) for terms in words if terms]
+            known = frequencies | self.rows.document_frequencies(
+                t for terms in words for t in terms if t not in frequencies
+            )
+            weights = [
+                inverse_frequency(max(known[t] for t in terms), self.statistics.num_passages)
+                for terms in words
+                if terms
+            ]
             out.append(ScoredPhrase(text, words, math.fsum(weights)))
         return out
 
     # -- engine -----------------------------------------------------------------------------------------------------------
-    def _engine_query(self, query: Query, words: Sequence[_Word], frequencies: dict[str, int], filters: Filters) -> EngineQuery:
+    def _engine_query(
+        self, query: Query, words: Sequence[_Word], frequencies: dict[str, int], filters: Filters
+    ) -> EngineQuery:
         quoted = {t for phrase in query.phrases for token in tokenize(phrase) for t in self.analyser.terms(token)}
         groups = tuple(self._group(w, frequencies, PHRASE_BOOST if quoted & set(w.terms) else 1.0) for w in words)
         required = [self._terms_of(text) for text in query.required]

@@ -26,8 +26,7 @@ TYPICAL_LENGTH = 120.0  # slots: the target length of a passage
 _K1, _B = 1.2, 0.75
 _UPSERT = 500
 _FILTER_FIELDS = ("document_id", "source", "language", "origin", "licence", "publisher")
-_KEYWORDS = (*_FILTER_FIELDS,)
-_INTEGERS = ("terms", "published_first", "published_last")
+_INTEGERS = ("number", "terms", "published_first", "published_last")
 
 
 @lru_cache(maxsize=400_000)
@@ -66,7 +65,9 @@ class Backend(Protocol):
     def delete(self, ids: Sequence[int]) -> None:
         """Delete points; unknown ids are no error."""
 
-    def query(self, weights: Mapping[int, float], must: Sequence[Condition], must_not: Sequence[Condition], limit: int) -> list[tuple[int, float]]:
+    def query(
+        self, weights: Mapping[int, float], must: Sequence[Condition], must_not: Sequence[Condition], limit: int
+    ) -> list[tuple[int, float]]:
         """Return (id, score) of the best points; without weights any points that fulfil the conditions, by id."""
 
     def count(self, must: Sequence[Condition], must_not: Sequence[Condition]) -> int:
@@ -131,7 +132,12 @@ def make_point(row: EngineRow) -> SparsePoint:
     counts = Counter(map(term_number, row.terms.split()))
     norm = _K1 * (1 - _B + _B * sum(counts.values()) / TYPICAL_LENGTH)
     payload: dict[str, Any] = {name: getattr(row, name) for name in _FILTER_FIELDS}
-    payload |= {"terms": sorted(counts), "published_first": date_number(row.published), "published_last": date_number(row.published, last=True)}
+    payload |= {
+        "number": row.id,
+        "terms": sorted(counts),
+        "published_first": date_number(row.published),
+        "published_last": date_number(row.published, last=True),
+    }
     indices = sorted(counts)
     return SparsePoint(row.id, indices, [counts[i] * (_K1 + 1) / (counts[i] + norm) for i in indices], payload)
 
@@ -178,14 +184,16 @@ class EdgeBackend:
             else:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 sparse = qdrant_edge.EdgeSparseVectorParams(modifier=qdrant_edge.Modifier.Idf)
-                self._shard = qdrant_edge.EdgeShard.create(path, qdrant_edge.EdgeConfig(sparse_vectors={VECTOR: sparse}))
+                self._shard = qdrant_edge.EdgeShard.create(
+                    path, qdrant_edge.EdgeConfig(sparse_vectors={VECTOR: sparse})
+                )
                 self._index_payload()
         except Exception as error:  # the binding raises plain exceptions of several kinds
             raise SearchError(f"expected a Qdrant shard in {folder}, found: {error}") from error
 
     def _index_payload(self) -> None:
         q = self._q
-        for name in _KEYWORDS:
+        for name in _FILTER_FIELDS:
             self._shard.update(q.UpdateOperation.create_field_index(name, q.PayloadSchemaType.Keyword))
         for name in _INTEGERS:
             self._shard.update(q.UpdateOperation.create_field_index(name, q.PayloadSchemaType.Integer))
@@ -198,7 +206,9 @@ class EdgeBackend:
     def delete(self, ids: Sequence[int]) -> None:
         self._shard.update(self._q.UpdateOperation.delete_points(list(ids)))
 
-    def query(self, weights: Mapping[int, float], must: Sequence[Condition], must_not: Sequence[Condition], limit: int) -> list[tuple[int, float]]:
+    def query(
+        self, weights: Mapping[int, float], must: Sequence[Condition], must_not: Sequence[Condition], limit: int
+    ) -> list[tuple[int, float]]:
         q = self._q
         chosen = self._filter(must, must_not)
         if not weights:
@@ -225,13 +235,9 @@ class EdgeBackend:
 
     def highest_id(self) -> int:
         q = self._q
-        highest = 0
-        offset: Any = None
-        while True:
-            records, offset = self._shard.scroll(q.ScrollRequest(limit=10_000, offset=offset))
-            highest = max([highest, *(int(record.id) for record in records)])
-            if offset is None:
-                return highest
+        order = q.OrderBy("number", q.Direction.Desc)
+        records, _ = self._shard.scroll(q.ScrollRequest(limit=1, order_by=order))
+        return int(records[0].id) if records else 0
 
     def flush(self) -> None:
         self._shard.flush()
@@ -243,7 +249,15 @@ class EdgeBackend:
 class ClientBackend:
     """Qdrant through its official client: a server, a cluster, or the client's own ``:memory:`` mode (for tests)."""
 
-    def __init__(self, collection: str, *, url: str = "", api_key: str | None = None, client: Any = None, shards: int | None = None) -> None:
+    def __init__(
+        self,
+        collection: str,
+        *,
+        url: str = "",
+        api_key: str | None = None,
+        client: Any = None,
+        shards: int | None = None,
+    ) -> None:
         try:
             import qdrant_client
             from qdrant_client import models
@@ -262,20 +276,27 @@ class ClientBackend:
         m = self._m
         sparse = {VECTOR: m.SparseVectorParams(modifier=m.Modifier.IDF)}
         self._client.create_collection(self._name, vectors_config={}, sparse_vectors_config=sparse, shard_number=shards)
-        for name in _KEYWORDS:
+        for name in _FILTER_FIELDS:
             self._client.create_payload_index(self._name, name, m.PayloadSchemaType.KEYWORD)
         for name in _INTEGERS:
             self._client.create_payload_index(self._name, name, m.PayloadSchemaType.INTEGER)
 
     def upsert(self, points: Sequence[SparsePoint]) -> None:
         m = self._m
-        made = [m.PointStruct(id=p.id, vector={VECTOR: m.SparseVector(indices=p.indices, values=p.values)}, payload=p.payload) for p in points]
+        made = [
+            m.PointStruct(
+                id=p.id, vector={VECTOR: m.SparseVector(indices=p.indices, values=p.values)}, payload=p.payload
+            )
+            for p in points
+        ]
         self._client.upsert(self._name, made, wait=True)
 
     def delete(self, ids: Sequence[int]) -> None:
         self._client.delete(self._name, self._m.PointIdsList(points=list(ids)), wait=True)
 
-    def query(self, weights: Mapping[int, float], must: Sequence[Condition], must_not: Sequence[Condition], limit: int) -> list[tuple[int, float]]:
+    def query(
+        self, weights: Mapping[int, float], must: Sequence[Condition], must_not: Sequence[Condition], limit: int
+    ) -> list[tuple[int, float]]:
         m = self._m
         chosen = self._filter(must, must_not)
         if not weights:
@@ -283,7 +304,9 @@ class ClientBackend:
             return [(int(record.id), 0.0) for record in records]
         indices = sorted(weights)
         vector = m.SparseVector(indices=indices, values=[weights[i] for i in indices])
-        found = self._client.query_points(self._name, query=vector, using=VECTOR, query_filter=chosen, limit=limit, with_payload=False)
+        found = self._client.query_points(
+            self._name, query=vector, using=VECTOR, query_filter=chosen, limit=limit, with_payload=False
+        )
         return [(int(point.id), float(point.score)) for point in found.points]
 
     def count(self, must: Sequence[Condition], must_not: Sequence[Condition]) -> int:
@@ -301,13 +324,9 @@ class ClientBackend:
         return m.FieldCondition(key=condition.field, range=m.Range(gte=condition.low, lte=condition.high))
 
     def highest_id(self) -> int:
-        offset: Any = None
-        highest = 0
-        while True:
-            records, offset = self._client.scroll(self._name, limit=10_000, offset=offset, with_payload=False)
-            highest = max([highest, *(int(record.id) for record in records)])
-            if offset is None:
-                return highest
+        order = self._m.OrderBy(key="number", direction=self._m.Direction.DESC)
+        records, _ = self._client.scroll(self._name, limit=1, order_by=order, with_payload=False)
+        return int(records[0].id) if records else 0
 
     def delete_all(self) -> None:
         """Empty the collection."""
@@ -329,7 +348,15 @@ class QdrantFactory:
 
     name = "qdrant"
 
-    def __init__(self, *, url: str = "", api_key: str | None = None, client: Any = None, prefix: str = "samovar", shards: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        url: str = "",
+        api_key: str | None = None,
+        client: Any = None,
+        prefix: str = "samovar",
+        shards: int | None = None,
+    ) -> None:
         self._url, self._api_key, self._client, self._prefix, self._shards = url, api_key, client, prefix, shards
 
     def __call__(self, folder: Path) -> QdrantEngine:

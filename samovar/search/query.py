@@ -40,10 +40,10 @@ class Filters:
 
     def is_empty(self) -> bool:
         """Whether nothing is filtered."""
-        return self == _NO_FILTERS
+        return self == NO_FILTERS
 
 
-_NO_FILTERS = Filters()
+NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,10 @@ def parse_query(text: str) -> Query:
     """Take a query apart. Never fails: what is not an operator is a word."""
     text = _shorten(unicodedata.normalize("NFC", text.replace("\0", " ").lstrip("\ufeff")))
     quoted = [(m.start(), m.end(), next(g for g in m.groups() if g)) for m in _QUOTED.finditer(text)]
-    required, excluded, gone, signed = [], [], [], []
+    required: list[str] = []
+    excluded: list[str] = []
+    signed: list[tuple[int, int]] = []
+    gone: list[tuple[int, int]] = []
     for match in _SIGNED.finditer(text):
         if any(start < match.start() < end for start, end, _ in quoted):
             continue

@@ -85,7 +85,9 @@ class Scorer:
         self._average = max(average_length, 1.0)
         # (word index, pattern, largest value), the terms of one word next to one another
         self._patterns = [
-            (index, GAP + term + GAP, weight * (K1 + 1) * word.trust) for index, word in enumerate(words) for term, weight in word.terms
+            (index, GAP + term + GAP, weight * (K1 + 1) * word.trust)
+            for index, word in enumerate(words)
+            for term, weight in word.terms
         ]
         self._unknown = [index for index, word in enumerate(words) if not word.terms]
         self._weights = [word.weight * word.trust * SENTENCE_WEIGHT for word in words]
@@ -112,14 +114,18 @@ class Scorer:
             elif index != absent:
                 missing.append(index)
                 absent = index
-        if len(found) + len(missing) > len(self.words):  # a word with several terms, of which some are there and some are not
+        if len(found) + len(missing) > len(
+            self.words
+        ):  # a word with several terms, of which some are there and some are not
             missing = [index for index in missing if index not in values]
         sentence = self._best_sentence(body, found) if found else 0.0
         title = 0.0
         if head:
             title, named = self._title(head)
             missing = [index for index in missing if index not in named]
-        phrases = [p.weight * PHRASE_WEIGHT if self.has_phrase(row, p) else 0.0 for p in self.phrases] if self.phrases else []
+        phrases = (
+            [p.weight * PHRASE_WEIGHT if self.has_phrase(row, p) else 0.0 for p in self.phrases] if self.phrases else []
+        )
         total = sum(values.values()) + sentence + title + sum(phrases)
         return _Base(total, list(values.items()), sentence, title, phrases, missing)
 
@@ -204,7 +210,9 @@ class Scorer:
         for index, value in base.text:
             out += _word_components(value, self.words[index])
         out += [Component("sentence", base.sentence), Component("title", base.title)]
-        out += [Component(f"phrase:{phrase.text}", value) for phrase, value in zip(self.phrases, base.phrases, strict=False)]
+        out += [
+            Component(f"phrase:{phrase.text}", value) for phrase, value in zip(self.phrases, base.phrases, strict=False)
+        ]
         out += [Component(f"4-grams:{self.words[index].name}", value) for index, value in pieces]
         return tuple(component for component in out if component.value)
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -19,7 +18,9 @@ from samovar.errors import SearchError
 from samovar.search.analysis import BREAK, GAP, TITLE_END
 
 GRAM_LETTERS = 4
-_REGRAM_GROWTH = 0.1  # pieces are counted anew when the number of passages has changed by a tenth: their weights are logarithms
+_REGRAM_GROWTH = (
+    0.1  # pieces are counted anew when the number of passages has changed by a tenth: their weights are logarithms
+)
 _LARGEST = "\U0010ffff"
 
 _TABLES = """
@@ -79,7 +80,9 @@ class Rows:
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.execute("PRAGMA cache_size = -16000")
             if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'languages'").fetchone():
-                self._connection.executescript("BEGIN IMMEDIATE;" + _TABLES.replace("TABLE", "TABLE IF NOT EXISTS") + "COMMIT;")
+                self._connection.executescript(
+                    "BEGIN IMMEDIATE;" + _TABLES.replace("TABLE", "TABLE IF NOT EXISTS") + "COMMIT;"
+                )
         except sqlite3.Error as error:
             raise SearchError(f"expected a search index in {path.parent}, found a damaged one ({error}).") from error
 
@@ -120,7 +123,9 @@ class Rows:
     def statistics(self) -> Statistics:
         """Return the counts that scores rest on."""
         with self._statements() as connection:
-            languages = connection.execute("SELECT tag FROM languages WHERE passages > 0 ORDER BY passages DESC, tag").fetchall()
+            languages = connection.execute(
+                "SELECT tag FROM languages WHERE passages > 0 ORDER BY passages DESC, tag"
+            ).fetchall()
         passages = int(self.meta("passages") or 0)
         total = int(self.meta("total_length") or 0)
         return Statistics(passages, total / passages if passages else 1.0, tuple(row[0] for row in languages))
@@ -129,7 +134,9 @@ class Rows:
         """Return the rows of these passages; unknown ids are left out."""
         listed = ",".join(map(str, map(int, ids)))
         with self._statements() as connection:
-            rows = connection.execute(f"SELECT id, length, digest, party, slots FROM passages WHERE id IN ({listed})").fetchall()
+            rows = connection.execute(
+                f"SELECT id, length, digest, party, slots FROM passages WHERE id IN ({listed})"
+            ).fetchall()
         return {row[0]: Row(*row) for row in rows}
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
@@ -151,7 +158,9 @@ class Rows:
             for at in range(0, len(asked), 900):
                 part = asked[at : at + 900]
                 marks = ",".join("?" * len(part))
-                found.update(connection.execute(f"SELECT {key}, {value} FROM {table} WHERE {key} IN ({marks})", part).fetchall())
+                found.update(
+                    connection.execute(f"SELECT {key}, {value} FROM {table} WHERE {key} IN ({marks})", part).fetchall()
+                )
         return found
 
     def terms_with_prefix(self, prefix: str, limit: int) -> list[tuple[str, int]]:
@@ -171,7 +180,9 @@ class Rows:
     def set_meta(self, key: str, value: str) -> None:
         """Write a note."""
         with self._statements() as connection:
-            connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+            connection.execute(
+                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+            )
 
     def party(self, name: str) -> int:
         """Return the number of a publisher or source, a new one for a new name."""
@@ -186,7 +197,10 @@ class Rows:
         for row in rows:
             counts.update(terms_of(row.slots))
         with self._statements() as connection:
-            connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", [(r.id, r.length, r.digest, r.party, r.slots) for r in rows])
+            connection.executemany(
+                "INSERT INTO passages VALUES (?, ?, ?, ?, ?)",
+                [(r.id, r.length, r.digest, r.party, r.slots) for r in rows],
+            )
         self._count("terms", "term", "df", counts)
         self._count("forms", "form", "count", forms)
         self._count("languages", "tag", "passages", languages)
@@ -212,7 +226,9 @@ class Rows:
     def _present(self, ids: Sequence[int]) -> list[int]:
         with self._statements() as connection:
             highest = connection.execute("SELECT max(id) FROM passages").fetchone()[0] or 0
-            asked = [i for i in ids if i <= highest]  # new ids are higher than all before them: usually nothing is left to ask
+            asked = [
+                i for i in ids if i <= highest
+            ]  # new ids are higher than all before them: usually nothing is left to ask
             found: list[int] = []
             for at in range(0, len(asked), 900):
                 listed = ",".join(map(str, asked[at : at + 900]))
@@ -220,7 +236,9 @@ class Rows:
         return found
 
     def _count(self, table: str, key: str, value: str, counts: Mapping[str, int]) -> None:
-        statement = f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT ({key}) DO UPDATE SET {value} = {value} + excluded.{value}"
+        statement = (
+            f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT ({key}) DO UPDATE SET {value} = {value} + excluded.{value}"
+        )
         with self._statements() as connection:
             connection.executemany(statement, sorted(counts.items()))
 

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 SYNC_AT_ONCE = 2_000  # passages behind the library that a search makes up for itself; more is left to `sync`, and said
 SPARE_HITS = 20  # scored beyond those asked for: copies are folded away, diversity needs others to promote
-CANDIDATE_FLOOR = 0.25  # of the best candidate's first-stage score; below it nothing was ever ranked among the first ten on XQuAD
+CANDIDATE_FLOOR = (
+    0.25  # of the best candidate's first-stage score; below it nothing was ever ranked among the first ten on XQuAD
+)
 FEWEST_CANDIDATES = 50
 PHRASE_CANDIDATES = 1_000  # when phrases must occur: the engine knows words, not their order
 
@@ -108,11 +110,15 @@ class Searcher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # -- search -----------------------------------------------------------------------------------------------------------
-    def search(self, text: str, *, k: int | None = None, filters: Filters = Filters(), diversity: bool | None = None) -> SearchResult:
+    def search(
+        self, text: str, *, k: int | None = None, filters: Filters = Filters(), diversity: bool | None = None
+    ) -> SearchResult:
         """Return the `k` best passages (settings' ``top_k`` unless given) for any text; an empty list means there is no hit.
 
         Raises:

@@ -25,7 +25,7 @@ _PREFIX = 3  # two edits are looked for among forms that begin with the same let
 _MOST_FORMS = 3_000
 _MOST_TERMS = 4  # spellings kept beside the best one: the other words of the query decide
 _CHUNK = re.compile(r"\S+")
-_TRAILING = "?!…»”\""
+_TRAILING = '?!…»”"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,11 @@ class Speller:
                     return Correction(word, text, terms, kind)
         reader = self.analyser.readers(word)[0]
         folded = reader.fold(word)
-        if len(folded) < SHORTEST_TYPO or any(c.isdigit() for c in folded) or (reader.lexicon is not None and reader.lexicon(folded)):
+        if (
+            len(folded) < SHORTEST_TYPO
+            or any(c.isdigit() for c in folded)
+            or (reader.lexicon is not None and reader.lexicon(folded))
+        ):
             return None
         return self._typo(word, folded, reader)
 
@@ -77,7 +81,12 @@ class Speller:
                 return chunk
             for profile in self.analyser.profiles():
                 switched = profile.switch_layout(core)
-                if switched and switched.isalpha() and not profile.accepts(words[0].lower()) and (terms := self._known_terms(switched)):
+                if (
+                    switched
+                    and switched.isalpha()
+                    and not profile.accepts(words[0].lower())
+                    and (terms := self._known_terms(switched))
+                ):
                     made.append(Correction(core, switched, terms, "layout"))
                     return switched + chunk[len(core) :]
             return chunk
@@ -97,7 +106,11 @@ class Speller:
             found = self._forms_of_near_terms(folded, reader, letters)
         if not found and len(folded) >= SHORTEST_TWO_EDITS:
             near = self.rows.forms_with_prefix(folded[:_PREFIX], _MOST_FORMS)
-            found = {form: count for form, count in near if abs(len(form) - len(folded)) <= 2 and edit_distance(form, folded, 2) <= 2}
+            found = {
+                form: count
+                for form, count in near
+                if abs(len(form) - len(folded)) <= 2 and edit_distance(form, folded, 2) <= 2
+            }
         return self._best(word, found)
 
     def _forms_of_near_terms(self, folded: str, reader: Profile, letters: str) -> dict[str, int]:

@@ -15,6 +15,7 @@ from samovar.library import Library
 from samovar.search import Searcher
 from samovar.settings import SearchSettings
 
+
 @pytest.fixture
 def open_searcher(tmp_path: Path) -> Iterator[Opener]:
     """A function that puts documents into a library under `tmp_path` and opens a searcher on it."""
@@ -38,5 +39,3 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Searcher]:
         put(library, make_texts())
         with Searcher.open(library, SearchSettings()) as opened:
             yield opened
-
-

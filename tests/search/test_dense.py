@@ -51,7 +51,9 @@ def test_no_weight_means_no_change(open_searcher: Opener) -> None:
     plain = open_searcher(make_texts())
     mixed = open_searcher(embedder=LetterEmbedder(), dense_weight=0.0)
     question = "мёртвые души крестьян"
-    assert [(h.passage.id, h.score) for h in mixed.search(question).hits] == [(h.passage.id, h.score) for h in plain.search(question).hits]
+    assert [(h.passage.id, h.score) for h in mixed.search(question).hits] == [
+        (h.passage.id, h.score) for h in plain.search(question).hits
+    ]
 
 
 def test_vectors_are_made_once_and_kept(open_searcher: Opener, tmp_path: Path) -> None:

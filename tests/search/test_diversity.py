@@ -21,7 +21,9 @@ def make_ranked(scores: list[tuple[float, int]]) -> list[Ranked]:
 
 @given(SCORES, st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([0.0, 0.15, 1.0]))
 @settings(max_examples=200)
-def test_order_is_the_order_of_scores_and_nothing_is_lost(scores: list[tuple[float, int]], share: float, tolerance: float) -> None:
+def test_order_is_the_order_of_scores_and_nothing_is_lost(
+    scores: list[tuple[float, int]], share: float, tolerance: float
+) -> None:
     ranked = make_ranked(scores)
     shown = diversify(ranked, share=share, tolerance=tolerance)
     assert sorted(r.id for r in shown) == sorted(r.id for r in ranked)

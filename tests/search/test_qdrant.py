@@ -13,7 +13,16 @@ from samovar.search import Filters
 from samovar.search.explain import verify, verify_order
 from samovar.search.qdrant import QdrantFactory, make_point, term_number
 
-QUESTIONS = ("Кто написал «Мёртвые души»?", "пушкн", "сталь", "маршрутизация", "самовар чай +тула", "мёртвые души -крестьян", '"мёртвые души"', "tea")
+QUESTIONS = (
+    "Кто написал «Мёртвые души»?",
+    "пушкн",
+    "сталь",
+    "маршрутизация",
+    "самовар чай +тула",
+    "мёртвые души -крестьян",
+    '"мёртвые души"',
+    "tea",
+)
 
 
 def make_factory(kind: str) -> QdrantFactory:
@@ -46,7 +55,9 @@ def test_same_hits_as_tantivy(open_searcher: Opener, factory: QdrantFactory) -> 
 
 @pytest.mark.filterwarnings("ignore:Payload indexes have no effect")
 def test_filters_changes_and_counts(open_searcher: Opener, factory: QdrantFactory) -> None:
-    documents = make_texts({"a": ("", "Самовар первый.")}, published="1999", source="one") + make_texts({"b": ("", "Самовар второй.")}, source="two")
+    documents = make_texts({"a": ("", "Самовар первый.")}, published="1999", source="one") + make_texts(
+        {"b": ("", "Самовар второй.")}, source="two"
+    )
     searcher = open_searcher(documents, make_engine=factory)
     assert uris(searcher.search("самовар", filters=Filters(sources=("two",)))) == ["b"]
     assert uris(searcher.search("самовар", filters=Filters(published_from="1998", published_to="2000"))) == ["a"]
@@ -54,7 +65,9 @@ def test_filters_changes_and_counts(open_searcher: Opener, factory: QdrantFactor
     assert uris(searcher.search("самовар")) == ["b"]
     assert uris(searcher.search("чайник")) == ["a"]
     engine = searcher.index.engine
-    assert engine.highest_id() == max(p.id for d in searcher.library.documents() for p in searcher.library.passages_of(d.id))
+    assert engine.highest_id() == max(
+        p.id for d in searcher.library.documents() for p in searcher.library.passages_of(d.id)
+    )
 
 
 def test_reopened_from_disk(open_searcher: Opener, tmp_path: Path) -> None:
@@ -67,7 +80,9 @@ def test_reopened_from_disk(open_searcher: Opener, tmp_path: Path) -> None:
 def test_sparse_vector_of_a_passage() -> None:
     from samovar.search.engine import EngineRow
 
-    fields: dict[str, Any] = dict.fromkeys(("document_id", "source", "language", "origin", "licence", "publisher", "published"), "")
+    fields: dict[str, Any] = dict.fromkeys(
+        ("document_id", "source", "language", "origin", "licence", "publisher", "published"), ""
+    )
     point = make_point(EngineRow(id=1, terms="чай чай самовар", **fields))
     values = dict(zip(point.indices, point.values, strict=True))
     assert values[term_number("чай")] > values[term_number("самовар")] > 0

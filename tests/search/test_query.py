@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from samovar.search.query import LONGEST_QUERY, MOST_WORDS, Filters, parse_query
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80) | st.text(alphabet='«»"+- абвC:()„“*?\\~^[]{}', max_size=40))
+@given(
+    st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80)
+    | st.text(alphabet='«»"+- абвC:()„“*?\\~^[]{}', max_size=40)
+)
 @settings(max_examples=300)
 def test_any_text_is_a_query(text: str) -> None:
     query = parse_query(text)
@@ -36,7 +39,9 @@ def test_any_text_is_a_query(text: str) -> None:
         ('"+не оператор"', ("+не оператор",), (), (), True),
     ],
 )
-def test_operators(text: str, phrases: tuple[str, ...], required: tuple[str, ...], excluded: tuple[str, ...], strict: bool) -> None:
+def test_operators(
+    text: str, phrases: tuple[str, ...], required: tuple[str, ...], excluded: tuple[str, ...], strict: bool
+) -> None:
     query = parse_query(text)
     assert (query.phrases, query.required, query.excluded, query.strict) == (phrases, required, excluded, strict)
 

@@ -12,7 +12,7 @@ from samovar.search.rescore import ScoredPhrase, ScoredWord, Scorer, inverse_fre
 from samovar.search.rows import Row, grams_of, terms_of
 
 ANALYSER = PassageAnalyser()
-WORDS = "самовар чай мост река поэма душа сталь стали маршрут маршрутизация Тула роман".split()
+WORDS = ["самовар", "чай", "мост", "река", "поэма", "душа", "сталь", "стали", "маршрут", "маршрутизация", "Тула", "роман"]
 BODY = st.lists(st.sampled_from([*WORDS, ".", "и", "на"]), min_size=1, max_size=25).map(" ".join)
 
 
@@ -26,18 +26,28 @@ def make_scorer(words: list[str], rows: list[Row], trust: float = 1.0) -> Scorer
     for word in dict.fromkeys(words):
         terms = ANALYSER.analyse(word, "ru").slots.strip(GAP).split(GAP)
         weights = [(t, inverse_frequency(sum(t in terms_of(r.slots) for r in rows), len(rows))) for t in terms]
-        scored.append(ScoredWord(word, tuple(weights), tuple((g, 1.5) for g in grams_of(terms[0])), "x" if trust < 1 else "", trust))
+        scored.append(
+            ScoredWord(
+                word, tuple(weights), tuple((g, 1.5) for g in grams_of(terms[0])), "x" if trust < 1 else "", trust
+            )
+        )
     phrase = ScoredPhrase("чай мост", (("чай",), ("мост",)), 2.0)
     return Scorer(scored, [phrase], 10.0)
 
 
-@given(st.lists(st.tuples(BODY, BODY | st.just("")), min_size=1, max_size=25), st.lists(st.sampled_from(WORDS), min_size=1, max_size=6), st.integers(1, 6))
+@given(
+    st.lists(st.tuples(BODY, BODY | st.just("")), min_size=1, max_size=25),
+    st.lists(st.sampled_from(WORDS), min_size=1, max_size=6),
+    st.integers(1, 6),
+)
 @settings(max_examples=60)
 def test_best_equals_scoring_every_row(texts: list[tuple[str, str]], words: list[str], count: int) -> None:
     rows = [make_row(n, body, title) for n, (body, title) in enumerate(texts)]
     scorer = make_scorer(words, rows)
     best = scorer.best(rows, count)
-    long_way = sorted(((math.fsum(c.value for c in scorer.explain(r)), r.id) for r in rows), key=lambda p: (-p[0], p[1]))[:count]
+    long_way = sorted(
+        ((math.fsum(c.value for c in scorer.explain(r)), r.id) for r in rows), key=lambda p: (-p[0], p[1])
+    )[:count]
     assert [components for _, components in best] == [scorer.explain(row) for row, _ in best]
     shown = sorted((math.fsum(c.value for c in components) for _, components in best), reverse=True)
     assert all(math.isclose(a, b[0], rel_tol=1e-12, abs_tol=1e-12) for a, b in zip(shown, long_way, strict=True))
@@ -68,7 +78,7 @@ def test_words_in_one_sentence_beat_words_apart() -> None:
 
 
 def test_weights_fall_with_frequency_and_stay_positive() -> None:
-    weights = [inverse_frequency(df, 100) for df in range(0, 101)]
+    weights = [inverse_frequency(df, 100) for df in range(101)]
     assert weights == sorted(weights, reverse=True)
     assert weights[-1] > 0
     assert inverse_frequency(500, 100) == weights[-1]

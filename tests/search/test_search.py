@@ -30,7 +30,9 @@ def test_queries_without_words_have_no_hits(searcher: Searcher, text: str) -> No
     assert searcher.search(text).hits == ()
 
 
-@pytest.mark.parametrize("text", ["C++ (что?", "поле:значение", "title:* AND", '"незакрытая', "a" * 5000, "самовар\0чай", "и не на"])
+@pytest.mark.parametrize(
+    "text", ["C++ (что?", "поле:значение", "title:* AND", '"незакрытая', "a" * 5000, "самовар\0чай", "и не на"]
+)
 def test_odd_queries_are_answered(searcher: Searcher, text: str) -> None:
     assert all(verify(hit) for hit in searcher.search(text).hits)
 
@@ -198,7 +200,9 @@ def test_json_shape_reproduces_the_scores(searcher: Searcher) -> None:
     hit = shape["hits"][0]
     assert set(hit) == {"rank", "score", "passage", "document", "explain", "snippet", "highlights"}
     assert set(hit["passage"]) == {"document_id", "start", "end", "text"}
-    assert {"id", "title", "uri", "source", "language", "published", "publisher", "origin", "licence"} == set(hit["document"])
+    assert {"id", "title", "uri", "source", "language", "published", "publisher", "origin", "licence"} == set(
+        hit["document"]
+    )
     assert math.fsum(c["value"] for c in hit["explain"]) == hit["score"]
     assert hit["snippet"]["text"] in hit["passage"]["text"]
 
@@ -214,7 +218,9 @@ def test_number_of_hits(searcher: Searcher) -> None:
 
 
 def test_exact_copies_are_folded(open_searcher: Opener) -> None:
-    texts = {f"copy{n}": ("", "Одно и то же про самовар.") for n in range(3)} | {"other": ("", "Другое про самовар и чай.")}
+    texts = {f"copy{n}": ("", "Одно и то же про самовар.") for n in range(3)} | {
+        "other": ("", "Другое про самовар и чай.")
+    }
     result = open_searcher(make_texts(texts)).search("самовар")
     assert len(result.hits) == 2
     assert any("2 more" in note for note in result.notes)
@@ -227,7 +233,14 @@ def test_empty_library(open_searcher: Opener) -> None:
 def test_titles_and_aliases_count(open_searcher: Opener) -> None:
     body = "В городе есть река и мост."
     documents = [
-        make_document(source="s", uri="tula", title="Тула", text=body + " Раз.", language="ru", metadata={"aliases": "город самоваров; Tula"}),
+        make_document(
+            source="s",
+            uri="tula",
+            title="Тула",
+            text=body + " Раз.",
+            language="ru",
+            metadata={"aliases": "город самоваров; Tula"},
+        ),
         make_document(source="s", uri="other", title="Орёл", text=body + " Два.", language="ru"),
     ]
     searcher = open_searcher(documents)

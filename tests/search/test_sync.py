@@ -20,6 +20,7 @@ from samovar.errors import SearchError
 from samovar.library import Library
 from samovar.search import Searcher, analysis
 from samovar.search import index as index_module
+from samovar.search.engine import EngineQuery
 from samovar.search.index import SearchIndex, SyncProgress
 from samovar.settings import SearchSettings
 
@@ -31,9 +32,21 @@ def state_of(searcher: Searcher) -> list[list[tuple[int, float]]]:
     return [[(hit.passage.id, hit.score) for hit in searcher.search(q, k=50, diversity=False).hits] for q in QUESTIONS]
 
 
+def check_engine(searcher: Searcher) -> None:
+    """The engine holds exactly the library's passages, each once."""
+    found = searcher.index.engine.find(EngineQuery(()), 100_000)
+    library = searcher.library
+    assert sorted(found.ids) == sorted(p.id for d in library.documents() for p in library.passages_of(d.id))
+
+
 def numbered(number: int) -> dict[str, tuple[str, str]]:
     """A text for a number."""
-    return {f"n{number}": (f"Документ {number}", f"Это документ {number}. Река и мост номер {number % 5}. {'Самовар стоит.' * (number % 3)}")}
+    return {
+        f"n{number}": (
+            f"Документ {number}",
+            f"Это документ {number}. Река и мост номер {number % 5}. {'Самовар стоит.' * (number % 3)}",
+        )
+    }
 
 
 @given(st.lists(st.tuples(st.sampled_from(["put", "remove"]), st.integers(0, 11)), min_size=1, max_size=12))
@@ -49,13 +62,15 @@ def test_step_by_step_equals_at_once(tmp_path_factory: pytest.TempPathFactory, s
                 with library.writer() as writer:
                     writer.remove(uri=f"n{number}")
             searcher.sync()
-        searcher.index.rows.recount_grams()
-        stepwise, statistics = state_of(searcher), searcher.index.rows.statistics()
-        with searcher.index.rows.transaction():  # so small a library changes less than a tenth in no step: weights as in a new index
+        statistics = searcher.index.rows.statistics()
+        with (
+            searcher.index.rows.transaction()
+        ):  # so small a library changes less than a tenth in no step: weights as in a new index
             searcher.index.rows.set_meta("grams_counted_at", "")
             searcher.index.rows.recount_grams()
         searcher._planner = None
         stepwise = state_of(searcher)
+        check_engine(searcher)
         searcher.index.rebuild()
         searcher._planner = None
         assert searcher.index.rows.statistics().num_passages == statistics.num_passages == library.num_passages
@@ -79,10 +94,13 @@ def test_replaced_document_is_found_under_its_new_text_only(open_searcher: Opene
     searcher = open_searcher(make_texts({"u": ("", "Старое слово кибитка.")}))
     put(searcher.library, make_texts({"u": ("", "Новое слово карета.")}))
     assert uris(searcher.search("карета")) == ["u"]
+    check_engine(searcher)
     assert uris(searcher.search("кибитка")) == []
 
 
-def test_index_of_another_analyser_is_rebuilt(open_searcher: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_index_of_another_analyser_is_rebuilt(
+    open_searcher: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = open_searcher(make_texts())
     old = first.index.folder
     monkeypatch.setattr(analysis, "CODE_REVISION", analysis.CODE_REVISION + 1)
@@ -144,6 +162,7 @@ def test_damage_is_repaired(open_searcher: Opener, tmp_path: Path, damage: str) 
             path.write_bytes(b"")
     searcher = open_searcher()
     assert uris(searcher.search("самовар"))[:1] == ["samovar"]
+    check_engine(searcher)
 
 
 def test_cut_off_first_build_starts_again(open_searcher: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +194,7 @@ def test_batch_given_again_counts_once(open_searcher: Opener, monkeypatch: pytes
     searcher.sync()
     assert searcher.index.rows.statistics().num_passages == len(TEXTS) + 1
     assert searcher.index.rows.document_frequencies(["ленинград"]) == {"ленинград": 1}
+    check_engine(searcher)
     assert uris(searcher.search("ленинград")) == ["new"]
 
 
@@ -213,7 +233,9 @@ def test_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     with Library.open(home) as library:
         put(library, make_texts())
     for _ in range(12):
-        child = subprocess.Popen([sys.executable, "-c", WRITER, str(home), "100000"], stdout=subprocess.PIPE, cwd=os.getcwd())
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(home), "100000"], stdout=subprocess.PIPE, cwd=os.getcwd()
+        )
         assert child.stdout is not None
         child.stdout.readline()
         time.sleep(draw.random() * 0.15)
@@ -228,19 +250,14 @@ def test_kill_at_any_moment_loses_nothing(tmp_path: Path) -> None:
                 if last >= 0:
                     found = uris(searcher.search(f"слово{n + len(TEXTS)}"))
                     assert found == [f"u{n + len(TEXTS)}"]
-            everything = searcher.index.engine.find(_everything(), 100_000)
-            assert sorted(everything.ids) == sorted(p.id for d in library.documents() for p in library.passages_of(d.id))
-
-
-def _everything():  # type: ignore[no-untyped-def]
-    from samovar.search.engine import EngineQuery
-
-    return EngineQuery(())
+            check_engine(searcher)
 
 
 def test_a_reader_sees_what_another_process_indexed(open_searcher: Opener, tmp_path: Path) -> None:
     searcher = open_searcher(make_texts())
-    subprocess.run([sys.executable, "-c", WRITER, str(tmp_path / "home"), str(len(TEXTS) + 4)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", WRITER, str(tmp_path / "home"), str(len(TEXTS) + 4)], check=True, capture_output=True
+    )
     assert uris(searcher.search(f"слово{len(TEXTS) + 2}")) == [f"u{len(TEXTS) + 2}"]
 
 

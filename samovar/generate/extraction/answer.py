@@ -139,14 +139,19 @@ def best_span(
     """
     view = view_sentence(question, reading, reading.sentences[ranked.index], ranked.matches)
     scored = [(score(span_features(question, view, c), weights), c.first, c.last) for c in candidates(view)]
-    scored.sort(key=lambda s: -s[0])
-    scored = scored[:RISK_CANDIDATES]
-    best, where = -1.0, None
-    odds = [math.exp(s - scored[0][0]) for s, _, _ in scored]
-    for _, first, last in scored:
-        expected = sum(o * span_f1(first, last, a, b) for o, (_, a, b) in zip(odds, scored, strict=True))
-        if expected > best:
-            best, where = expected, (view.words[first].start, view.words[last - 1].end)
+    chosen = least_risk(scored)
+    return None if chosen is None else (view.words[chosen[0]].start, view.words[chosen[1] - 1].end)
+
+
+def least_risk(scored: Sequence[tuple[float, int, int]]) -> tuple[int, int] | None:
+    """Return the (first, last) of the span with the highest expected token F1; `scored` are (score, first, last) of one sentence."""
+    best = sorted(scored, key=lambda s: -s[0])[:RISK_CANDIDATES]
+    odds = [math.exp(s - best[0][0]) for s, _, _ in best]
+    top, where = -1.0, None
+    for _, first, last in best:
+        expected = sum(o * span_f1(first, last, a, b) for o, (_, a, b) in zip(odds, best, strict=True))
+        if expected > top:
+            top, where = expected, (first, last)
     return where
 
 
