@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from samovar.commands.failures import explain_error
 from samovar.commands.session import Session, state_home
 from samovar.commands.terminal import RED, Terminal, clean
 from samovar.errors import SamovarError
@@ -163,7 +164,7 @@ def harden_streams() -> None:
     """Make the streams survive characters their encoding lacks; give those that are closed (``>&-``) an empty end."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115: open as long as the program
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (open as long as the program)
     for stream in (sys.stdout, sys.stderr, sys.stdin):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -183,18 +184,6 @@ def report_usage(error: Exception, terminal: Terminal) -> int:
     if hint := usage_hint(error):
         terminal.note(clean(hint))
     return 2
-
-
-def explain_error(error: SamovarError) -> str:
-    """Return the message of an error, under a heading for its kind where the language has one."""
-    from samovar.messages import current_words
-
-    words = current_words()
-    for kind in type(error).__mro__:
-        key = f"error.{kind.__name__}"
-        if words.has(key) and words.say(key):
-            return say("error.headed", heading=words.say(key), message=str(error))
-    return say("error.plain", message=str(error))
 
 
 def _system_message(error: OSError) -> str:

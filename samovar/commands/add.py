@@ -153,7 +153,8 @@ def print_reasons(report: AddReport, terminal: Terminal, source: str) -> None:
     terminal.note(
         say(
             "add.see_ledger",
-            command="samovar library ledger --decision dropped" + (f" --source {shlex.quote(source)}" if source else ""),
+            command="samovar library ledger --decision dropped"
+            + (f" --source {shlex.quote(source)}" if source else ""),
         )
     )
 

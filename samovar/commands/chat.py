@@ -16,6 +16,7 @@ import typer
 from samovar.commands.answers import print_answer, print_below
 from samovar.commands.ask import Model, follow
 from samovar.commands.chat_commands import ChatCommands
+from samovar.commands.failures import explain_error
 from samovar.commands.help import Command
 from samovar.commands.indexing import open_searcher
 from samovar.commands.options import Json, as_text
@@ -137,7 +138,7 @@ class Chat:
             else:
                 self.ask(line)
         except SamovarError as error:
-            self.terminal.note(say("error.plain", message=clean(str(error))), style=RED)
+            self.terminal.note(clean(explain_error(error)), style=RED)
         self.terminal.flush()
 
     # -- a question -------------------------------------------------------------------------------------------------

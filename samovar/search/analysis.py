@@ -22,6 +22,7 @@ from samovar.language.token import TOKEN, Token
 CODE_REVISION = 1  # raised whenever this file gives other slots for the same text
 TERM_LETTERS = 48  # longer "words" (base64, URLs run together) are cut: nobody types them
 _CACHE_WORDS = 300_000
+_CACHE_QUERY_WORDS = 10_000
 _PACKAGES = ("pymorphy3", "pymorphy3-dicts-ru", "PyStemmer", "tantivy")
 
 GAP = "|"
@@ -131,21 +132,29 @@ def profile_of_word(word: str, profile: Profile) -> Profile:
 
 
 # -- queries ------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
 class QueryAnalyser:
     """Terms of query words, for a library in these languages. A query has no language: every profile that accepts a word reads it."""
 
-    languages: tuple[str, ...]
-
-    def profiles(self) -> tuple[Profile, ...]:
-        """Return the profiles of the library's languages, then those that read foreign scripts."""
-        own = [p for p in map(profile_for, self.languages) if p.alphabet]
-        return tuple(dict.fromkeys([*own, *script_readers()]))
+    def __init__(self, languages: Sequence[str]) -> None:
+        own = [p for p in map(profile_for, languages) if p.alphabet]
+        # those of the library's languages, then those that read foreign scripts
+        self.profiles: tuple[Profile, ...] = tuple(dict.fromkeys([*own, *script_readers()]))
+        self._readers: dict[str, tuple[Profile, ...]] = {}
 
     def readers(self, word: str) -> tuple[Profile, ...]:
         """Return the profiles that accept a word, those of the library's languages first; the neutral one when none does."""
-        found = tuple(p for p in self.profiles() if p.accepts(p.fold(word)))
-        return found or self.profiles()[:1] or (neutral_profile(),)
+        found = self._readers.get(word)
+        if found is None:
+            if len(self._readers) > _CACHE_QUERY_WORDS:
+                self._readers.clear()
+            found = tuple(p for p in self.profiles if p.accepts(p.fold(word)))
+            found = self._readers[word] = found or self.profiles[:1] or (neutral_profile(),)
+        return found
+
+    def main_profile(self, words: Sequence[str]) -> Profile:
+        """Return the profile that accepts most of these words; of equals, the first."""
+        counts = [sum(1 for w in words if p in self.readers(w)) for p in self.profiles]
+        return self.profiles[counts.index(max(counts))] if counts else neutral_profile()
 
     def terms(self, token: Token) -> tuple[str, ...]:
         """Return all index terms a query word may stand under, the likeliest first."""

@@ -12,14 +12,13 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, pstdev
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from samovar.errors import MissingExtraError
-from samovar.search.diversity import Ranked
+from samovar.search.diversity import Ranked, make_ranked
 from samovar.search.hit import Component
 
 if TYPE_CHECKING:
@@ -172,4 +171,4 @@ class DenseReranker:
 
 def _with_dense(hit: Ranked, value: float) -> Ranked:
     assert math.isfinite(value)
-    return replace(hit, components=(*hit.components, Component("dense", value)))
+    return make_ranked(hit.id, hit.party, hit.digest, (*hit.components, Component("dense", value)))

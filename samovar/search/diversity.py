@@ -24,11 +24,12 @@ class Ranked:
     party: int
     digest: int
     components: tuple[Component, ...]
+    score: float
 
-    @property
-    def score(self) -> float:
-        """The exact sum of the components."""
-        return math.fsum(c.value for c in self.components)
+
+def make_ranked(number: int, party: int, digest: int, components: tuple[Component, ...]) -> Ranked:
+    """Return a ranked passage whose score is the exact sum of its components."""
+    return Ranked(number, party, digest, components, math.fsum([c.value for c in components]))
 
 
 def sort_ranked(ranked: Sequence[Ranked]) -> list[Ranked]:

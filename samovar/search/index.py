@@ -99,7 +99,7 @@ class SearchIndex:
         if self.rows.statistics().num_passages and self.engine.highest_id() == 0:
             self.close()
             raise SearchError(f"expected the passages of {self.folder} in its engine, found none.")
-        self._seen = self.version
+        self.seen = self.version
 
     def _wipe(self) -> None:
         trash = self.root / f"trash.{os.getpid()}.{time.monotonic_ns()}"
@@ -133,9 +133,9 @@ class SearchIndex:
     def refresh(self) -> int:
         """See what another process has committed; return the version now searched."""
         version = self.version
-        if version != self._seen:
+        if version != self.seen:
             self.engine.reload()
-            self._seen = version
+            self.seen = version
         return version
 
     # -- sync -------------------------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ class SearchIndex:
         with self.rows.transaction():
             self.rows.recount_grams()
         self.engine.finish()
-        self._seen = version
+        self.seen = version
         self._drop_others()
         return SyncReport(version, added, removed, time.monotonic() - began)
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from samovar.language import Profile
-from samovar.language.registry import choose_profile
 from samovar.language.token import Token, tokenize
 from samovar.search.analysis import QueryAnalyser, clean_term, is_mixed
 from samovar.search.engine import EngineQuery, TermGroup
@@ -22,6 +21,8 @@ from samovar.search.spelling import Correction, Speller
 KIN_SHARE = 0.7  # of its letters that a term must share with its kin, from the beginning on
 KIN_LETTERS = 4  # at least so many
 MOST_KIN = 10
+KIN_FREQUENCY = 0.01  # of the passages: a word in more of them brings enough candidates by itself
+LEAST_GRAM = 2.0  # weight below which a piece is not worth looking for: it stands in more than a tenth of all passages
 PHRASE_BOOST = 1.5  # words in quotation marks bring in candidates a little more than others
 
 _SHORT_TWIN = 2  # letters: so short a word in the other script's twins is a slip of the keyboard, not a foreign word
@@ -71,8 +72,10 @@ class Planner:
         """Return the plan for a query text."""
         text, switched = self.speller.switch_chunks(text, self._is_known)
         query = parse_query(text)
-        words, frequencies = self._words(query)
-        chosen = self._content(words, query)
+        main = self.analyser.main_profile([t.text for t in query.words if t.kind != "number"])
+        words, frequencies = self._words(query, main)
+        # words without content score only when there is nothing else
+        chosen = [w for w in words if not self._is_stop_word(w, main)] or words
         corrections = [*switched, *(w.correction for w in chosen if w.correction is not None)]
         scored = [self._scored(word, frequencies) for word in chosen]
         scorer = Scorer(
@@ -86,9 +89,8 @@ class Planner:
         terms = [t for token in tokenize(word) for t in self.analyser.terms(token)]
         return any(self.rows.document_frequencies(terms).values())
 
-    def _words(self, query: Query) -> tuple[list[_Word], dict[str, int]]:
+    def _words(self, query: Query, main: Profile) -> tuple[list[_Word], dict[str, int]]:
         """All words of the query, each once, unknown ones corrected; and the frequencies of their terms."""
-        main = self._main_profile(query)
         found: dict[tuple[str, ...], _Word] = {}
         for token in query.words:
             terms = self._all_terms(token, main)
@@ -103,9 +105,6 @@ class Planner:
                     frequencies |= self.rows.document_frequencies(word.terms)
             words.append(word)
         return words, frequencies
-
-    def _main_profile(self, query: Query) -> Profile:
-        return choose_profile(query.text, [p.tag for p in self.analyser.profiles()])
 
     def _all_terms(self, token: Token, main: Profile) -> tuple[str, ...]:
         """The terms of a word; one wholly in look-alikes of the letters that the query is written in stands for both readings."""
@@ -128,12 +127,6 @@ class Planner:
         correction = self.speller.correct(word.token.text)
         return word if correction is None else replace(word, terms=correction.terms, correction=correction)
 
-    def _content(self, words: Sequence[_Word], query: Query) -> list[_Word]:
-        """The words that score: those of content, and stop words only when there is nothing else."""
-        main = self._main_profile(query)
-        content = [w for w in words if not self._is_stop_word(w, main)]
-        return content or list(words)
-
     def _scored(self, word: _Word, frequencies: dict[str, int]) -> ScoredWord:
         passages = self.statistics.num_passages
         terms = tuple((t, inverse_frequency(frequencies[t], passages)) for t in word.terms if frequencies[t] > 0)
@@ -145,7 +138,7 @@ class Planner:
         passages = self.statistics.num_passages
         return [
             replace(
-                word, grams=tuple((g, inverse_frequency(frequencies[g], passages)) for g in grams if frequencies[g])
+                word, grams=tuple((g, weight) for g in grams if frequencies[g] and (weight := inverse_frequency(frequencies[g], passages)) >= LEAST_GRAM)
             )
             for word, grams in zip(scored, pieces, strict=True)
         ]
@@ -189,7 +182,8 @@ class Planner:
 
     def _group(self, word: _Word, frequencies: dict[str, int], weight: float) -> TermGroup:
         known = tuple(t for t in word.terms if frequencies[t] > 0)
-        kin = self._kin(word) if word.token.kind == "word" else ()
+        rare = sum(frequencies[t] for t in known) <= KIN_FREQUENCY * self.statistics.num_passages
+        kin = self._kin(word) if rare and word.token.kind == "word" else ()
         return TermGroup(known, tuple(t for t in kin if t not in known), weight)
 
     def _kin(self, word: _Word) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
+from typing import NamedTuple
 
 from samovar.errors import SearchError
 from samovar.search.analysis import BREAK, GAP, TITLE_END
@@ -34,8 +35,7 @@ CREATE TABLE languages (tag TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One passage as the index knows it. `slots` is title lines, `TITLE_END`, body; `length` the number of body slots;
     `digest` a hash of the text, equal for exact copies; `party` a number for its publisher (or source)."""
 
@@ -137,7 +137,7 @@ class Rows:
             rows = connection.execute(
                 f"SELECT id, length, digest, party, slots FROM passages WHERE id IN ({listed})"
             ).fetchall()
-        return {row[0]: Row(*row) for row in rows}
+        return {row[0]: Row._make(row) for row in rows}
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """Return in how many passages each term stands (0 for unknown ones)."""

@@ -22,7 +22,7 @@ from samovar.corpus.document import Document
 from samovar.errors import SearchError
 from samovar.library.passage import Passage
 from samovar.search.analysis import slot_spans
-from samovar.search.diversity import Ranked, diversify, sort_ranked
+from samovar.search.diversity import Ranked, diversify, make_ranked, sort_ranked
 from samovar.search.engine import Candidates, TantivyEngine
 from samovar.search.highlight import find_highlights, find_snippet
 from samovar.search.hit import Hit
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from samovar.search.dense import DenseReranker, Embedder
 
 SYNC_AT_ONCE = 2_000  # passages behind the library that a search makes up for itself; more is left to `sync`, and said
-SPARE_HITS = 20  # scored beyond those asked for: copies are folded away, diversity needs others to promote
+SPARE_HITS = 10  # scored beyond those asked for: copies are folded away, diversity needs others to promote
 CANDIDATE_FLOOR = (
     0.25  # of the best candidate's first-stage score; below it nothing was ever ranked among the first ten on XQuAD
 )
@@ -147,7 +147,7 @@ class Searcher:
         return self._plan_maker().statistics
 
     def _plan_maker(self) -> Planner:
-        version = self.index.version
+        version = self.index.seen
         if self._planner is None or self._planner[0] != version:
             self._planner = (version, Planner(self.index.rows))
         return self._planner[1]
@@ -158,7 +158,7 @@ class Searcher:
         rows, notes = _apply_phrases(plan, rows)
         depth = k + SPARE_HITS
         best = plan.scorer.best(rows, depth)
-        ranked = sort_ranked([Ranked(row.id, row.party, row.digest, components) for row, components in best])
+        ranked = sort_ranked([make_ranked(row.id, row.party, row.digest, components) for row, components in best])
         by_id = {row.id: row for row, _ in best}
         if self._dense is not None and ranked:
             ranked = sort_ranked(self._dense.rerank(text, ranked, self.library))

@@ -63,7 +63,7 @@ class Speller:
         return self._typo(word, folded, reader)
 
     def _direct(self, word: str) -> Iterator[tuple[CorrectionKind, Sequence[str]]]:
-        profiles = self.analyser.profiles()
+        profiles = self.analyser.profiles
         foreign = [p for p in profiles if not p.accepts(p.fold(word))]
         yield "look-alike", [text for p in foreign if (text := p.as_lookalike(word))]
         yield "layout", [text for p in foreign if len(word) > 2 and (text := p.switch_layout(word))]
@@ -79,7 +79,7 @@ class Speller:
             words = re.findall(r"\w+", core)
             if len(core) < 4 or core.isalnum() or not words or any(is_known(w) for w in words):
                 return chunk
-            for profile in self.analyser.profiles():
+            for profile in self.analyser.profiles:
                 switched = profile.switch_layout(core)
                 if (
                     switched

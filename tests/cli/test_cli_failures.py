@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from cli_child import child_environment
 
-import samovar.cli
 from samovar import errors
+from samovar.commands.failures import explain_error
 from samovar.messages import use_language
 
 
@@ -216,11 +216,11 @@ def test_every_error_of_the_tree_becomes_a_message() -> None:
         errors.FetchError("timeout", "too slow"),
         errors.SamovarError("plain"),
     ):
-        message = samovar.cli.explain_error(error)
+        message = explain_error(error)
         assert str(error) in message and message.startswith("Ошибка")
-    assert "другой процесс" in samovar.cli.explain_error(errors.LibraryBusyError("x"))
+    assert "другой процесс" in explain_error(errors.LibraryBusyError("x"))
     use_language("en")
-    assert samovar.cli.explain_error(errors.ModelError("x")) == "Error: x"
+    assert explain_error(errors.ModelError("x")) == "Error: x"
 
 
 def test_a_busy_library_is_told(run: Any, home: Path, texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_texts import Opener, make_texts
 
-from samovar.search.diversity import PAGE, Ranked, diversify, sort_ranked
+from samovar.search.diversity import PAGE, Ranked, diversify, make_ranked, sort_ranked
 from samovar.search.explain import verify, verify_order
 from samovar.search.hit import Component
 
 SCORES = st.lists(st.tuples(st.floats(0.1, 50), st.integers(1, 4)), max_size=30)
 
 
-def make_ranked(scores: list[tuple[float, int]]) -> list[Ranked]:
-    return sort_ranked([Ranked(n, party, n, (Component("text:x", score),)) for n, (score, party) in enumerate(scores)])
+def ranked_of(scores: list[tuple[float, int]]) -> list[Ranked]:
+    return sort_ranked([make_ranked(n, party, n, (Component("text:x", score),)) for n, (score, party) in enumerate(scores)])
 
 
 @given(SCORES, st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([0.0, 0.15, 1.0]))
@@ -24,7 +24,7 @@ def make_ranked(scores: list[tuple[float, int]]) -> list[Ranked]:
 def test_order_is_the_order_of_scores_and_nothing_is_lost(
     scores: list[tuple[float, int]], share: float, tolerance: float
 ) -> None:
-    ranked = make_ranked(scores)
+    ranked = ranked_of(scores)
     shown = diversify(ranked, share=share, tolerance=tolerance)
     assert sorted(r.id for r in shown) == sorted(r.id for r in ranked)
     assert sort_ranked(shown) == shown
@@ -37,7 +37,7 @@ def test_order_is_the_order_of_scores_and_nothing_is_lost(
 @given(SCORES, st.sampled_from([0.2, 0.5]), st.sampled_from([0.1, 0.3]))
 @settings(max_examples=200)
 def test_share_holds_while_others_are_near(scores: list[tuple[float, int]], share: float, tolerance: float) -> None:
-    ranked = make_ranked(scores)
+    ranked = ranked_of(scores)
     own = {r.id: r.score for r in ranked}
     shown = diversify(ranked, share=share, tolerance=tolerance)
     limit = max(1, math.floor(share * PAGE))
@@ -49,7 +49,7 @@ def test_share_holds_while_others_are_near(scores: list[tuple[float, int]], shar
 
 
 def test_one_publisher_alone_is_left_as_it_is() -> None:
-    ranked = make_ranked([(float(n), 1) for n in range(1, 25)])
+    ranked = ranked_of([(float(n), 1) for n in range(1, 25)])
     assert diversify(ranked, share=0.5, tolerance=0.15) == ranked
 
 

@@ -1,0 +1,19 @@
+"""A failure in words: the message of an error under a heading for its kind, in the user's language.
+
+Knows the names of the kinds (`samovar.errors`) and nothing of where they come from.
+"""
+
+from __future__ import annotations
+
+from samovar.errors import SamovarError
+from samovar.messages import current_words, say
+
+
+def explain_error(error: SamovarError) -> str:
+    """Return the message of an error, under a heading for its kind where the language has one."""
+    words = current_words()
+    for kind in type(error).__mro__:
+        key = f"error.{kind.__name__}"
+        if words.has(key) and words.say(key):
+            return say("error.headed", heading=words.say(key), message=str(error))
+    return say("error.plain", message=str(error))
