@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from answer_metrics import contains_answer, token_f1
+from xquad import read_xquad
 
 from samovar.app import Samovar
 from samovar.corpus.document import make_document
@@ -36,38 +37,29 @@ class Question:
     answerable: bool
 
 
-def load(data: Path, language: str) -> tuple[list[list[str]], list[list[tuple[str, str]]]]:
-    """Return the paragraphs and the (question, gold) pairs of each article."""
-    articles = json.loads((data / f"xquad.{language}.dev.json").read_text("utf-8-sig"))["data"]
-    paragraphs = [[p["context"] for p in a["paragraphs"]] for a in articles]
-    questions = [
-        [(q["question"], q["answers"][0]["text"]) for p in a["paragraphs"] for q in p["qas"]] for a in articles
-    ]
-    return paragraphs, questions
-
-
 def evaluate_answers(
     data: Path, language: str = "ru", *, half: bool = False, limit: int | None = None
 ) -> dict[str, object]:
     """Run the questions of one language through the assistant and return the measures."""
-    paragraphs, questions = load(data, language)
-    inside = [not half or i % 2 == 0 for i in range(len(paragraphs))]
-    asked = [Question(q, gold, inside[i]) for i, qs in enumerate(questions) for q, gold in qs][:limit]
+    paragraphs = read_xquad(data, language)
+    inside = [not half or p.article % 2 == 0 for p in paragraphs]
+    asked = [Question(q, gold, here) for p, here in zip(paragraphs, inside, strict=True) for q, gold in p.questions][
+        :limit
+    ]
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(home=Path(folder), library={"starter": False}, assistant={"abstain_below": 0.0})
         with Samovar.open(settings) as samovar:
             documents = [
                 make_document(
                     source="xquad",
-                    uri=f"xquad:{i}/{j}",
+                    uri=f"xquad:{i}",
                     title="",
-                    text=text,
+                    text=p.text,
                     language=language,
-                    publisher=f"article {i}",
+                    publisher=f"article {p.article}",
                 )
-                for i, texts in enumerate(paragraphs)
-                if inside[i]
-                for j, text in enumerate(texts)
+                for i, (p, here) in enumerate(zip(paragraphs, inside, strict=True))
+                if here
             ]
             with samovar.library.writer() as writer:
                 writer.put(documents)

@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 from answer_metrics import contains_answer, token_f1
 from scipy.optimize import minimize
+from xquad import read_xquad
 
 from samovar.generate.extraction import answer as extraction
 from samovar.generate.extraction.reading import AskedQuestion, Reading, read_question, read_text, weigh_terms
@@ -81,13 +82,9 @@ class Ranker:
 def load_asked(language: str, data: Path) -> tuple[list[Asked], list[Asked]]:
     """Return the questions with everything in the collection, and again with their own article left out."""
     profile = profile_for(language)
-    articles = json.loads((data / f"xquad.{language}.dev.json").read_text("utf-8-sig"))["data"]
-    texts, owner, questions = [], [], []
-    for number, article in enumerate(articles):
-        for paragraph in article["paragraphs"]:
-            texts.append(paragraph["context"])
-            owner.append(number)
-            questions += [(number, qa["question"], qa["answers"][0]["text"]) for qa in paragraph["qas"]]
+    paragraphs = read_xquad(data, language)
+    texts, owner = [p.text for p in paragraphs], [p.article for p in paragraphs]
+    questions = [(p.article, question, gold) for p in paragraphs for question, gold in p.questions]
     ranker = Ranker(texts, profile)
     readings = [read_text(t, profile) for t in texts]
 

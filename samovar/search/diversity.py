@@ -69,9 +69,8 @@ def _lower(order: Sequence[Ranked]) -> list[Ranked]:
 def _hold_back(hit: Ranked, below: float) -> Ranked:
     step = max(abs(below), 1.0) * 1e-12
     while True:
-        held = Ranked(
-            hit.id, hit.party, hit.digest, (*hit.components, Component("diversity", below - hit.score - step))
-        )
+        components = (*hit.components, Component("diversity", below - hit.score - step))
+        held = make_ranked(hit.id, hit.party, hit.digest, components)
         if held.score < below:
             return held
         step *= 2

@@ -22,7 +22,8 @@ KIN_SHARE = 0.7  # of its letters that a term must share with its kin, from the 
 KIN_LETTERS = 4  # at least so many
 MOST_KIN = 10
 KIN_FREQUENCY = 0.01  # of the passages: a word in more of them brings enough candidates by itself
-LEAST_GRAM = 2.0  # weight below which a piece is not worth looking for: it stands in more than a tenth of all passages
+MOST_GRAM_FREQUENCY = 0.13  # of the passages: a piece in more of them is not worth looking for (its weight is below 2)
+FEW_PASSAGES = 10  # so many are never "too many", however small the library
 PHRASE_BOOST = 1.5  # words in quotation marks bring in candidates a little more than others
 
 _SHORT_TWIN = 2  # letters: so short a word in the other script's twins is a slip of the keyboard, not a foreign word
@@ -136,9 +137,13 @@ class Planner:
         pieces = [list(dict.fromkeys(grams_of(w.terms[0]))) if w.token.kind != "number" else [] for w in words]
         frequencies = self.rows.gram_frequencies(g for grams in pieces for g in grams)
         passages = self.statistics.num_passages
+        most = max(FEW_PASSAGES, MOST_GRAM_FREQUENCY * passages)
         return [
             replace(
-                word, grams=tuple((g, weight) for g in grams if frequencies[g] and (weight := inverse_frequency(frequencies[g], passages)) >= LEAST_GRAM)
+                word,
+                grams=tuple(
+                    (g, inverse_frequency(frequencies[g], passages)) for g in grams if 0 < frequencies[g] <= most
+                ),
             )
             for word, grams in zip(scored, pieces, strict=True)
         ]
@@ -182,7 +187,7 @@ class Planner:
 
     def _group(self, word: _Word, frequencies: dict[str, int], weight: float) -> TermGroup:
         known = tuple(t for t in word.terms if frequencies[t] > 0)
-        rare = sum(frequencies[t] for t in known) <= KIN_FREQUENCY * self.statistics.num_passages
+        rare = sum(frequencies[t] for t in known) <= max(FEW_PASSAGES, KIN_FREQUENCY * self.statistics.num_passages)
         kin = self._kin(word) if rare and word.token.kind == "word" else ()
         return TermGroup(known, tuple(t for t in kin if t not in known), weight)
 
