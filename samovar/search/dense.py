@@ -18,7 +18,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from samovar.errors import MissingExtraError
-from samovar.search.diversity import Ranked, make_ranked
+from samovar.search.diversity import Ranked
 from samovar.search.hit import Component
 
 if TYPE_CHECKING:
@@ -171,4 +171,4 @@ class DenseReranker:
 
 def _with_dense(hit: Ranked, value: float) -> Ranked:
     assert math.isfinite(value)
-    return make_ranked(hit.id, hit.party, hit.digest, (*hit.components, Component("dense", value)))
+    return Ranked(hit.id, hit.party, hit.digest, (*hit.components, Component("dense", value)))

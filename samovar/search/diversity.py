@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from samovar.search.hit import Component
 
@@ -24,12 +24,11 @@ class Ranked:
     party: int
     digest: int
     components: tuple[Component, ...]
-    score: float
+    score: float = field(init=False)
+    """The exact sum of the components."""
 
-
-def make_ranked(number: int, party: int, digest: int, components: tuple[Component, ...]) -> Ranked:
-    """Return a ranked passage whose score is the exact sum of its components."""
-    return Ranked(number, party, digest, components, math.fsum([c.value for c in components]))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "score", math.fsum([c.value for c in self.components]))
 
 
 def sort_ranked(ranked: Sequence[Ranked]) -> list[Ranked]:
@@ -70,7 +69,7 @@ def _hold_back(hit: Ranked, below: float) -> Ranked:
     step = max(abs(below), 1.0) * 1e-12
     while True:
         components = (*hit.components, Component("diversity", below - hit.score - step))
-        held = make_ranked(hit.id, hit.party, hit.digest, components)
+        held = Ranked(hit.id, hit.party, hit.digest, components)
         if held.score < below:
             return held
         step *= 2

@@ -22,7 +22,7 @@ from samovar.corpus.document import Document
 from samovar.errors import SearchError
 from samovar.library.passage import Passage
 from samovar.search.analysis import slot_spans
-from samovar.search.diversity import Ranked, diversify, make_ranked, sort_ranked
+from samovar.search.diversity import Ranked, diversify, sort_ranked
 from samovar.search.engine import Candidates, TantivyEngine
 from samovar.search.highlight import find_highlights, find_snippet
 from samovar.search.hit import Hit
@@ -158,7 +158,7 @@ class Searcher:
         rows, notes = _apply_phrases(plan, rows)
         depth = k + SPARE_HITS
         best = plan.scorer.best(rows, depth)
-        ranked = sort_ranked([make_ranked(row.id, row.party, row.digest, components) for row, components in best])
+        ranked = sort_ranked([Ranked(row.id, row.party, row.digest, components) for row, components in best])
         by_id = {row.id: row for row, _ in best}
         if self._dense is not None and ranked:
             ranked = sort_ranked(self._dense.rerank(text, ranked, self.library))

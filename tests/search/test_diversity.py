@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_texts import Opener, make_texts
 
-from samovar.search.diversity import PAGE, Ranked, diversify, make_ranked, sort_ranked
+from samovar.search.diversity import PAGE, Ranked, diversify, sort_ranked
 from samovar.search.explain import verify, verify_order
 from samovar.search.hit import Component
 
@@ -16,7 +16,7 @@ SCORES = st.lists(st.tuples(st.floats(0.1, 50), st.integers(1, 4)), max_size=30)
 
 
 def ranked_of(scores: list[tuple[float, int]]) -> list[Ranked]:
-    return sort_ranked([make_ranked(n, party, n, (Component("text:x", score),)) for n, (score, party) in enumerate(scores)])
+    return sort_ranked([Ranked(n, party, n, (Component("text:x", score),)) for n, (score, party) in enumerate(scores)])
 
 
 @given(SCORES, st.sampled_from([0.2, 0.5, 1.0]), st.sampled_from([0.0, 0.15, 1.0]))
