@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with environment(SAMOVAR_HOME=_absolute(given.get("--home", "")), SAMOVAR_LANG=given.get("--lang", "")):
         use_language(find_language(os.environ))
         if given.get("--lang") and not knows_language(given["--lang"]):
-            report(say("usage.no_language", name=given["--lang"], known=", ".join(available_languages())), Terminal())
+            known = ", ".join(available_languages())
+            message = say("usage.no_language", name=given["--lang"], known=known)
+            report(say("error.plain", message=message), Terminal())
             return 2
         session = Session(Terminal(), given.get("--home", ""), {"lang": given["--lang"]} if given.get("--lang") else {})
         try:

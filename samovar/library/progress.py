@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+MAX_ETA_SECONDS = 100 * 3600.0  # a longer estimate is the mark of a rate that does not mean anything yet
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -61,9 +63,10 @@ class Progress:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Seconds left at the rate so far; None while it is unknown."""
+        """Seconds left at the rate so far; None while it is unknown: inside a large archive nothing has been counted."""
         rate = self.bytes_per_second
-        return max(0, self.bytes_total - self.bytes_done) / rate if rate > 0 else None
+        seconds = max(0, self.bytes_total - self.bytes_done) / rate if rate > 0 else MAX_ETA_SECONDS
+        return seconds if seconds < MAX_ETA_SECONDS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from cli_child import child_environment
 
 from samovar.errors import SettingsError, UsageError
 from samovar.library.plan import Job, plan_jobs
+from samovar.library.progress import Progress
 from samovar.settings import load_settings
 
 
@@ -102,3 +103,11 @@ def test_a_closed_stream_is_survived(closed: int, home: Path) -> None:
         sys.executable, command, child_environment(home), file_actions=[(os.POSIX_SPAWN_CLOSE, closed)]
     )
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_an_estimate_of_years_is_none() -> None:
+    """The first file of a folder is done, a large archive has been read for minutes: 0 bytes per second, not 23 years."""
+    early = Progress(1, 2, 500, 10**9, 0, 50_000, 60_000, 0, 0, elapsed_seconds=550.0)
+    assert early.bytes_per_second > 0 and early.eta_seconds is None
+    later = Progress(1, 2, 5 * 10**8, 10**9, 0, 50_000, 60_000, 0, 0, elapsed_seconds=550.0)
+    assert later.eta_seconds == 550.0
