@@ -49,7 +49,7 @@ class SearchSettings(Section):
     """How passages are ranked."""
 
     top_k: int = Field(10, ge=1, le=1000, description="Hits returned")
-    candidates: int = Field(200, ge=10, le=5000, description="Candidates rescored after the first stage")
+    candidates: int = Field(100, ge=10, le=5000, description="Candidates rescored after the first stage")
     diversity: bool = Field(True, description="Hold back a publisher that fills the first page")
     diversity_share: float = Field(
         0.5,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import NamedTuple
@@ -33,6 +34,9 @@ CREATE TABLE forms (form TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID
 CREATE TABLE grams (gram TEXT PRIMARY KEY, df INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE languages (tag TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+
+KEPT_ROWS = 8_000  # rows kept in memory: about 2 KB each
 
 
 class Row(NamedTuple):
@@ -73,6 +77,8 @@ class Rows:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = RLock()
+        self._kept: dict[int, Row] = {}
+        self._written = -1
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=15)
             self._connection.execute("PRAGMA page_size = 8192")
@@ -101,6 +107,7 @@ class Rows:
         """All or nothing: what is written in this block is committed together."""
         with self._statements() as connection:
             connection.execute("BEGIN IMMEDIATE")
+            self._kept.clear()
             try:
                 yield
             except BaseException:
@@ -131,13 +138,23 @@ class Rows:
         return Statistics(passages, total / passages if passages else 1.0, tuple(row[0] for row in languages))
 
     def fetch(self, ids: Sequence[int]) -> dict[int, Row]:
-        """Return the rows of these passages; unknown ids are left out."""
-        listed = ",".join(map(str, map(int, ids)))
+        """Return the rows of these passages; unknown ids are left out. The rows last read are kept in memory."""
         with self._statements() as connection:
-            rows = connection.execute(
-                f"SELECT id, length, digest, party, slots FROM passages WHERE id IN ({listed})"
-            ).fetchall()
-        return {row[0]: Row._make(row) for row in rows}
+            written = connection.execute("PRAGMA data_version").fetchone()[0]  # moves when another connection commits
+            if written != self._written:
+                self._kept.clear()
+                self._written = written
+            kept = self._kept
+            missing = ",".join([str(int(i)) for i in ids if i not in kept])
+            if missing:
+                rows = connection.execute(
+                    f"SELECT id, length, digest, party, slots FROM passages WHERE id IN ({missing})"
+                ).fetchall()
+                kept.update((row[0], Row._make(row)) for row in rows)
+            found = {i: kept[i] for i in ids if i in kept}
+            if len(kept) > KEPT_ROWS:  # the older half goes
+                self._kept = dict(islice(kept.items(), len(kept) // 2, None))
+        return found
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """Return in how many passages each term stands (0 for unknown ones)."""

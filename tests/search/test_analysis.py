@@ -23,7 +23,28 @@ from samovar.search.rescore import phrase_in
 
 ANALYSER = PassageAnalyser()
 WORDS = st.sampled_from(
-    ["стали", "мост", "Мёртвые", "души", "1", "799", "HD-качество", "кое-кто", "Peter's", "_", "6,5", "tea", "Тула", ".", "!", "?", "\n\n", "«", "»", "и"]
+    [
+        "стали",
+        "мост",
+        "Мёртвые",
+        "души",
+        "1",
+        "799",
+        "HD-качество",
+        "кое-кто",
+        "Peter's",
+        "_",
+        "6,5",
+        "tea",
+        "Тула",
+        ".",
+        "!",
+        "?",
+        "\n\n",
+        "«",
+        "»",
+        "и",
+    ]
 )
 TEXT = st.lists(WORDS, max_size=30).map(" ".join) | st.text(
     alphabet=st.characters(exclude_categories=["Cs"]), max_size=60

@@ -12,7 +12,20 @@ from samovar.search.rescore import ScoredPhrase, ScoredWord, Scorer, inverse_fre
 from samovar.search.rows import Row, grams_of, terms_of
 
 ANALYSER = PassageAnalyser()
-WORDS = ["самовар", "чай", "мост", "река", "поэма", "душа", "сталь", "стали", "маршрут", "маршрутизация", "Тула", "роман"]
+WORDS = [
+    "самовар",
+    "чай",
+    "мост",
+    "река",
+    "поэма",
+    "душа",
+    "сталь",
+    "стали",
+    "маршрут",
+    "маршрутизация",
+    "Тула",
+    "роман",
+]
 BODY = st.lists(st.sampled_from([*WORDS, ".", "и", "на"]), min_size=1, max_size=25).map(" ".join)
 
 

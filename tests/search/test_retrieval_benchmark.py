@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import math
 import random
-import sys
 from pathlib import Path
 from types import ModuleType
 
