@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from haystack import default_cache, make_haystack
 from peers import PEERS
+from xquad import read_xquad
 
 from samovar.corpus.document import Document, make_document
 from samovar.language import Profile, profile_for
@@ -66,16 +67,20 @@ def data_folder() -> Path | None:
 # -- the task -------------------------------------------------------------------------------------------------------------
 def load_xquad(folder: Path, language: str) -> tuple[list[Document], list[tuple[str, str]]]:
     """Return the paragraphs as documents (publisher: their article) and (question, uri) pairs."""
-    data = json.loads((folder / f"xquad.{language}.dev.json").read_text("utf-8"))["data"]
     documents, questions = [], []
-    for a, article in enumerate(data):
-        for p, paragraph in enumerate(article["paragraphs"]):
-            uri = f"xquad:{a}/{p}"
-            text = paragraph["context"]
-            documents.append(
-                make_document(source="xquad", uri=uri, title="", text=text, language=language, publisher=f"article {a}")
+    for number, paragraph in enumerate(read_xquad(folder, language)):
+        uri = f"xquad:{paragraph.article}/{number}"
+        documents.append(
+            make_document(
+                source="xquad",
+                uri=uri,
+                title="",
+                text=paragraph.text,
+                language=language,
+                publisher=f"article {paragraph.article}",
             )
-            questions += [(qa["question"], uri) for qa in paragraph["qas"]]
+        )
+        questions += [(question, uri) for question, _ in paragraph.questions]
     return documents, questions
 
 

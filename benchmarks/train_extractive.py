@@ -33,6 +33,7 @@ from samovar.language import Profile, profile_for
 
 FOLDS = 5
 PASSAGES = 5
+SPAN_SENTENCES = 3  # best sentences of a question whose spans are candidates in training
 L2_SENTENCE, L2_SPAN, L2_CONFIDENCE = 1e-3, 3e-4, 1e-3
 OUT = Path(extraction.__file__).with_name("weights.json")
 
@@ -180,7 +181,7 @@ def train_spans(asked: list[Asked], scores: list[np.ndarray]) -> tuple[dict[str,
     matrices, f1s, places, texts = [], [], [], []
     for a, s in zip(asked, scores, strict=True):
         rows, values, where, found = [], [], [], []
-        order = np.argsort(-s)[: extraction.SPAN_SENTENCES]
+        order = np.argsort(-s)[:SPAN_SENTENCES]
         for rank, b in enumerate(order):
             p, i, m = a.where[b]
             reading = a.readings[p]
@@ -285,12 +286,10 @@ def main() -> int:
         ),
         flush=True,
     )
-    columns = Columns()
     absent_scores = []
     for a in absent:
         matrix = [sum(v * sentence.get(n, 0.0) for n, v in f.items()) for f in a.features]
         absent_scores.append(np.array(matrix))
-    del columns
     confidence, report = train_confidence(present + absent, scores + absent_scores)
     print(json.dumps({"benchmark": "train_extractive", "part": "confidence", **report}), flush=True)
     span, f1 = train_spans(present, scores)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 from samovar.language.sentence import split_sentences
-from samovar.language.token import HYPHENS, SOFT_HYPHEN, STRESS, Span, Token, tokenize
+from samovar.language.token import SOFT_HYPHEN, STRESS, Span, Token, tokenize
 
 QuestionKind = Literal["person", "place", "time", "number", "reason", "definition", "manner", "thing", "choice", "name"]
 
@@ -275,11 +275,3 @@ class Profile:
         for entries in table.values():
             entries.sort(key=lambda entry: -len(entry[0]))
         return table
-
-
-def letters_of(text: str) -> frozenset[str]:
-    """Return the set of letters in a string, for alphabets written as ``"абв…"``."""
-    return frozenset(c for c in text if c.isalpha())
-
-
-assert HYPHENS  # the dash table above must contain them all

@@ -21,7 +21,6 @@ from samovar.generate.extraction.sentences import Features, Matches, match_terms
 from samovar.generate.extraction.spans import candidates, span_features, view_sentence
 from samovar.language import Profile
 
-SPAN_SENTENCES = 3  # spans are sought in this many best sentences
 # A question of so few content words is about all of them: when the passage lacks one, the confidence is multiplied by the trust. The
 # regression was trained on long questions (8 content words on average), where one missing word means little. Chosen on the starter
 # questions: "Кто изобрёл телефон?" must not be answered from a passage about a telephone call.
@@ -115,7 +114,7 @@ def extract(
     priors = priors or [1 / (i + 1) for i in range(len(passages))]
     ranked = rank_sentences(asked, readings, priors, weights["sentence"], titles)
     out = []
-    for place, r in enumerate(ranked[: max(limit, SPAN_SENTENCES)]):
+    for place, r in enumerate(ranked[:limit]):
         sentence = readings[r.passage].sentences[r.index]
         span = best_span(asked, readings[r.passage], r, weights["span"])
         start, end = span if span else (sentence.start, sentence.end)
@@ -126,7 +125,7 @@ def extract(
         out.append(
             Extraction(r.passage, sentence.start, sentence.end, start, end, r.score, confidence, asked.asked.kind)
         )
-    return out[:limit]
+    return out
 
 
 def best_span(

@@ -175,8 +175,3 @@ def _adjacent(content: list[QuestionTerm], mine: Matches) -> float:
 def score(features: Features, weights: dict[str, float]) -> float:
     """Weighted sum; unknown features count nothing."""
     return sum(value * weights.get(name, 0.0) for name, value in features.items())
-
-
-def sentence_text(reading: Reading, sentence: Sentence) -> str:
-    """The sentence as it stands in the text."""
-    return reading.text[sentence.start : sentence.end]
