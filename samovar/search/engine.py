@@ -153,6 +153,8 @@ class TantivyEngine:
         elif query.groups and not query.required and (query.excluded or not query.filters.is_empty()):
             clauses = [(t.Occur.Must, make.boolean_query(clauses))]
         clauses += [(t.Occur.MustNot, self._any_of(g)) for g in query.excluded]
+        if hidden := query.filters.hidden_sources:
+            clauses.append((t.Occur.MustNot, make.term_set_query(self._schema, "source", list(hidden))))
         clauses += [(t.Occur.Must, make.const_score_query(q, 0.0)) for q in self._filter_queries(query.filters)]
         return make.boolean_query(clauses)
 

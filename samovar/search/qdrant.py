@@ -98,6 +98,8 @@ class QdrantEngine:
         must = [Condition("terms", tuple(map(term_number, g.terms))) for g in query.required]
         must += filter_conditions(query.filters)
         must_not = [Condition("terms", tuple(map(term_number, g.terms))) for g in query.excluded]
+        if hidden := query.filters.hidden_sources:
+            must_not.append(Condition("source", hidden))
         found = self._backend.query(weights, must, must_not, limit)
         total = -1
         if count:

@@ -27,7 +27,7 @@ MOST_WORDS = 64
 @dataclass(frozen=True, slots=True)
 class Filters:
     """Only passages of documents whose field is one of the values; empty means any. Dates are ISO (year, month or day), both ends count;
-    a document without a date passes no date filter."""
+    a document without a date passes no date filter. `hidden_sources` are collections that must not be seen at all."""
 
     sources: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
@@ -37,6 +37,7 @@ class Filters:
     published_from: str = ""
     published_to: str = ""
     document_ids: tuple[str, ...] = ()
+    hidden_sources: tuple[str, ...] = ()
 
     def is_empty(self) -> bool:
         """Whether nothing is filtered."""

@@ -60,6 +60,7 @@ def test_filters_changes_and_counts(open_searcher: Opener, factory: QdrantFactor
     )
     searcher = open_searcher(documents, make_engine=factory)
     assert uris(searcher.search("самовар", filters=Filters(sources=("two",)))) == ["b"]
+    assert uris(searcher.search("самовар", filters=Filters(hidden_sources=("one",)))) == ["b"]
     assert uris(searcher.search("самовар", filters=Filters(published_from="1998", published_to="2000"))) == ["a"]
     put(searcher.library, make_texts({"a": ("", "Чайник первый.")}, source="one"))
     assert uris(searcher.search("самовар")) == ["b"]
