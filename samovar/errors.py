@@ -13,6 +13,14 @@ SamovarError
 │   ├── ModelNotFoundError
 │   ├── ChecksumError     a pulled file is not what the catalogue says
 │   └── PromptTooLongError  what must be in the prompt exceeds the context
+├── AccessError           the server will not do this for this caller
+│   ├── NotAuthenticatedError   who are you? (401)
+│   ├── ForbiddenError          the role or the key's scope does not allow it (403)
+│   ├── NotFoundError           no such object, or someone else's (404)
+│   └── ConflictError           it clashes with what there is, e.g. a name that is taken (409)
+├── OverloadedError       no room for this request now; carries `retry_after_seconds` (503)
+│   └── RateLimitedError  this caller asked too often (429)
+├── DatabaseError         the server's database cannot be opened, migrated or written
 └── MissingExtraError     an optional dependency is not installed
 
 A message says what was expected, what was found, and what to do next. Nothing here imports anything.
@@ -83,6 +91,45 @@ class ChecksumError(ModelError):
 
 class PromptTooLongError(ModelError):
     """The part of the prompt that may not be left out exceeds the context."""
+
+
+class AccessError(SamovarError):
+    """The server refuses a request."""
+
+
+class NotAuthenticatedError(AccessError):
+    """The caller is not known: no key, no session, or one that has ended."""
+
+
+class ForbiddenError(AccessError):
+    """The caller is known, but may not do this."""
+
+
+class NotFoundError(AccessError):
+    """There is no such object, or it is someone else's: the answer is the same, so nothing can be guessed from it."""
+
+
+class ConflictError(AccessError):
+    """The request clashes with the present state, e.g. a name that is taken."""
+
+
+class OverloadedError(SamovarError):
+    """The server has no room for this request now."""
+
+    def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+    def __reduce__(self) -> tuple[type, tuple[str, float]]:
+        return (type(self), (str(self), self.retry_after_seconds))
+
+
+class RateLimitedError(OverloadedError):
+    """This caller asked too often or has too many requests waiting."""
+
+
+class DatabaseError(SamovarError):
+    """The server's database (accounts, conversations) failed."""
 
 
 class MissingExtraError(SamovarError):

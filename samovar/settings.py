@@ -92,6 +92,37 @@ class AssistantSettings(Section):
     )
 
 
+class ServeSettings(Section):
+    """The server: where it listens, who may use it, how much at once."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; any but loopback needs accounts")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    accounts: bool = Field(False, description="Ask for a login also on loopback")
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Host names the server answers to, besides loopback and the address it listens on"
+    )
+    public_url: str = Field("", description="Address people see when a proxy stands in front (https://…)")
+    trusted_proxies: tuple[str, ...] = Field((), description="Addresses whose X-Forwarded-For and -Proto are believed")
+    database_url: str = Field("", description="SQLAlchemy URL; empty is SQLite in home/serve/serve.sqlite")
+    models: tuple[str, ...] = Field((), description="More models offered beside generate.model, as in generate.model")
+    concurrency: int = Field(0, ge=0, le=4096, description="Answers written at once; 0 means generate.parallel")
+    max_waiting: int = Field(200, ge=0, description="Requests that may wait for their turn")
+    max_waiting_per_user: int = Field(20, ge=0, description="Of these, from one user")
+    requests_per_minute: int = Field(600, ge=1, description="Requests of one user or address in a minute")
+    logins_per_minute: int = Field(10, ge=1, description="Tries to log in from one address in a minute")
+    max_body_bytes: int = Field(4 * 2**20, ge=1024, description="Largest request body that is not an upload")
+    max_upload_bytes: int = Field(64 * 2**20, ge=1024, description="Largest uploaded file")
+    max_user_bytes: int = Field(2 * 2**30, ge=0, description="Uploaded bytes one user may keep")
+    request_seconds: float = Field(300.0, gt=0, description="Longest time one request may take")
+    shutdown_seconds: float = Field(20.0, ge=0, description="How long running answers may go on when the server stops")
+    session_days: float = Field(14.0, gt=0, description="How long a login lasts without being used")
+    metrics: bool = Field(True, description="Serve Prometheus metrics to admins and, without accounts, on loopback")
+    oidc_issuer: str = Field("", description="OpenID Connect issuer; empty switches it off")
+    oidc_client_id: str = Field("", description="Client id at the issuer")
+    oidc_client_secret: str = Field("", description="Client secret at the issuer", repr=False)
+    oidc_role: str = Field("reader", pattern="^(reader|editor|admin)$", description="Role of who comes by OIDC first")
+
+
 class Settings(BaseSettings):
     """The whole of it; see `samovar settings` for the resolved values."""
 
@@ -105,6 +136,7 @@ class Settings(BaseSettings):
     search: SearchSettings = SearchSettings()
     generate: GenerateSettings = GenerateSettings()
     assistant: AssistantSettings = AssistantSettings()
+    serve: ServeSettings = ServeSettings()
 
     @classmethod
     def settings_customise_sources(

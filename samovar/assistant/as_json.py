@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from samovar.assistant.answer import Answer, Citation
+from samovar.assistant.answer import Answer, CheckedSentence, Citation
 from samovar.search.as_json import hit_as_json
 
 
@@ -33,3 +34,24 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
         "notes": list(answer.notes),
         "stop_reason": answer.stop_reason,
     }
+
+
+def answer_from_json(text: str, record: Mapping[str, Any]) -> Answer:
+    """Return an answer from its JSON shape; its hits are not kept."""
+    names = Citation.__dataclass_fields__
+    short = record.get("short")
+    sentences: Sequence[dict[str, Any]] = record.get("sentences", [])
+    return Answer(
+        text=text,
+        status=record["status"],
+        citations=tuple(Citation(**{name: c[name] for name in names}) for c in record.get("citations", [])),
+        hits=(),
+        model=record.get("model", ""),
+        sentences=tuple(
+            CheckedSentence(s["start"], s["end"], s["supported"], tuple(s["citations"])) for s in sentences
+        ),
+        query=record.get("query", ""),
+        short=(short["document_id"], short["start"], short["end"]) if short else None,
+        confidence=record.get("confidence"),
+        stop_reason=record.get("stop_reason", "stop"),
+    )

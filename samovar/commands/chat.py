@@ -7,7 +7,6 @@ from stdin and prints no prompt. Ctrl-C stops an answer; twice, or Ctrl-D, leave
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,6 +179,7 @@ class Chat:
 
 def restore_turns(conversation: Conversation) -> list[Turn]:
     """Return the exchanges of a conversation from the disk; a question without an answer is left out."""
+    from samovar.assistant.as_json import answer_from_json
     from samovar.assistant.assistant import Turn
 
     turns: list[Turn] = []
@@ -188,32 +188,9 @@ def restore_turns(conversation: Conversation) -> list[Turn]:
         if turn.role == "user":
             question = turn.text
         elif question and turn.answer is not None:
-            turns.append(Turn(question, restore_answer(turn.text, turn.answer)))
+            turns.append(Turn(question, answer_from_json(turn.text, turn.answer)))
             question = ""
     return turns
-
-
-def restore_answer(text: str, record: dict[str, Any]) -> Answer:
-    """Return an answer from its JSON shape; its hits are not kept on disk."""
-    from samovar.assistant.answer import Answer, CheckedSentence, Citation
-
-    names = Citation.__dataclass_fields__
-    short = record.get("short")
-    sentences: Sequence[dict[str, Any]] = record.get("sentences", [])
-    return Answer(
-        text=text,
-        status=record["status"],
-        citations=tuple(Citation(**{name: c[name] for name in names}) for c in record.get("citations", [])),
-        hits=(),
-        model=record.get("model", ""),
-        sentences=tuple(
-            CheckedSentence(s["start"], s["end"], s["supported"], tuple(s["citations"])) for s in sentences
-        ),
-        query=record.get("query", ""),
-        short=(short["document_id"], short["start"], short["end"]) if short else None,
-        confidence=record.get("confidence"),
-        stop_reason=record.get("stop_reason", "stop"),
-    )
 
 
 def register(app: Any) -> None:

@@ -1,0 +1,92 @@
+"""The server put together: one FastAPI application, one port. `create_app` builds it, `serve` runs it until it is told to stop.
+
+Order of what a request passes: `protect` (host, size, time, rate, headers) → `login` (who) → `guard` (may they) → route → engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from samovar import __version__
+from samovar.app import Samovar
+from samovar.errors import UsageError
+from samovar.serve import failures
+from samovar.serve.chat import ChatService
+from samovar.serve.engine import Engine
+from samovar.serve.state import ServerState
+from samovar.settings import Settings
+
+API_DOCS = "/api/samovar/openapi.json"
+
+
+def create_app(settings: Settings, *, samovar: Samovar | None = None, web: bool = True) -> FastAPI:
+    """Return the application. Everything is opened when it starts (lifespan) and closed when it stops.
+
+    `samovar` may be given already opened (tests, embedding in a program). `web` False leaves the pages out.
+    """
+    app = FastAPI(
+        title="Samovar", version=__version__, openapi_url=API_DOCS, docs_url=None, redoc_url=None, lifespan=_lifespan(settings, samovar)
+    )  # fmt: skip
+    failures.install(app)
+    _include_routers(app)
+    if web:
+        from samovar.serve.web import install as install_web
+
+        install_web(app, settings)
+    from samovar.serve.protect import install as install_protection
+
+    install_protection(app, settings)  # last added is outermost
+    return app
+
+
+def _include_routers(app: FastAPI) -> None:
+    from samovar.serve import gigachat, native, openai
+    from samovar.serve.accounts_api import router as accounts
+
+    for router in (openai.router, gigachat.router, native.router, accounts):
+        app.include_router(router)
+
+
+def _lifespan(settings: Settings, samovar: Samovar | None) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        from samovar.serve.metrics import Metrics
+        from samovar.serve.store.store import Store
+
+        accounts = settings.serve.accounts or not is_loopback_host(settings.serve.host)
+        opened = samovar or Samovar.open(settings)
+        store = await asyncio.to_thread(Store.open, settings)
+        engine = await asyncio.to_thread(Engine.open, opened)
+        app.state.samovar = ServerState(settings, engine, store, ChatService(engine, store), Metrics(), accounts)
+        try:
+            yield
+        finally:
+            await engine.drain(settings.serve.shutdown_seconds)
+            await asyncio.to_thread(engine.close)
+            await asyncio.to_thread(store.close)
+
+    return lifespan
+
+
+def check_start(settings: Settings, num_users: int) -> None:
+    """Refuse to listen beyond loopback without accounts. Raises `UsageError` that says how to make one."""
+    if not is_loopback_host(settings.serve.host) and num_users == 0:
+        raise UsageError(
+            f"expected accounts before listening on {settings.serve.host}, found none. Make the first one:  samovar user add NAME --role admin"
+        )
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether an address to listen on is reachable only from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,36 @@
+"""Everything one running server holds; made once at start-up, found from any request with `state_of`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starlette.requests import HTTPConnection
+
+from samovar.serve.chat import ChatService
+from samovar.serve.engine import Engine
+from samovar.settings import Settings
+
+if TYPE_CHECKING:
+    from samovar.serve.metrics import Metrics
+    from samovar.serve.store.store import Store
+
+
+@dataclass(slots=True)
+class ServerState:
+    """`accounts` says whether a login is asked for (off: everybody is the local admin; loopback only)."""
+
+    settings: Settings
+    engine: Engine
+    store: Store
+    chat: ChatService
+    metrics: Metrics
+    accounts: bool
+    started: float = field(default_factory=time.time)
+
+
+def state_of(connection: HTTPConnection) -> ServerState:
+    """Return the state of the server that handles this request or socket."""
+    state: ServerState = connection.app.state.samovar
+    return state
