@@ -17,12 +17,12 @@ from samovar.assistant.grounding import KEY_BYTES, Shown, make_messages
 from samovar.assistant.injection import blank_commands, is_command
 from samovar.assistant.prompts import phrase, prompt
 from samovar.assistant.relevance import PENALTY, missing_names
-from samovar.assistant.rewrite import Exchange, put_right, rewrite_question
+from samovar.assistant.rewrite import Exchange, put_right, rewrite_question, switch_question
 from samovar.assistant.subjects import SUBJECT_BONUS, is_subject, titles_of
 from samovar.assistant.verify import MIN_SUPPORTED, Citations, check_draft, strip_markers
 from samovar.generate.budget import Fitted, fit_passages
 from samovar.generate.model import Cancel, GenerationOptions, Message, Model, Piece
-from samovar.language import Profile, choose_profile
+from samovar.language import Profile, choose_profile, profile_for
 from samovar.search.hit import Hit
 from samovar.search.query import Filters
 from samovar.settings import Settings
@@ -104,6 +104,10 @@ class Assistant:
         profile = choose_profile(question, self.languages)
         query = rewrite_question(question, [_exchange(t) for t in history], profile)
         result = self.searcher.search(query, k=self.settings.search.top_k, filters=filters)
+        if meant := switch_question(question, result.corrections, [profile_for(tag) for tag in self.languages]):
+            switched, profile = meant
+            query = rewrite_question(switched, [_exchange(t) for t in history], profile)
+            result = self.searcher.search(query, k=self.settings.search.top_k, filters=filters)
         work = Work(question, query, profile, result.hits, [], started)
         work.timings["search"] = time.perf_counter() - started
         if query != question:

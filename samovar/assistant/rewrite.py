@@ -15,6 +15,7 @@ from samovar.language.token import Token
 
 MIN_CONTENT = 2  # content words with which a question can stand alone
 MAX_ELLIPSIS = 5  # words of a question that only names something new
+_END = "?!…"  # typed with the same keys' shift in mind, so left as they are
 MAX_ASIDE = 3  # words of a sentence before the question that may be dropped ("Thanks! And Chekhov?")
 
 
@@ -168,6 +169,30 @@ def put_right(text: str, typed: str, searched: str, profile: Profile) -> str:
             word = searched[:1].upper() + searched[1:] if typed[:1].isupper() else searched
             text = text[: token.start] + word + text[token.end :]
     return text
+
+
+def switch_question(
+    question: str, corrections: Sequence[tuple[str, str]], profiles: Sequence[Profile]
+) -> tuple[str, Profile] | None:
+    """Return a question typed in the wrong keyboard layout as it was meant, with its language; None when it was not.
+
+    It was when the search put right at least half of its words by reading the keys in one other layout; the words that need
+    no search ("who", "where") are then read the same way.
+    """
+    for profile in profiles:
+        right = [typed for typed, searched in corrections if profile.switch_layout(typed) == profile.fold(searched)]
+        words = [t.text for t in profile.tokens(question)]
+        if right and len(right) * 2 >= len(words) and not any(profile.accepts(profile.fold(w)) for w in words):
+            return " ".join(_switch_chunk(chunk, profile) for chunk in question.split()), profile
+    return None
+
+
+def _switch_chunk(chunk: str, profile: Profile) -> str:
+    core = chunk.rstrip(_END)
+    switched = profile.switch_layout(core)
+    if switched is None:
+        return chunk
+    return (switched[:1].upper() + switched[1:] if core[:1].isupper() else switched) + chunk[len(core) :]
 
 
 def _join(question: str, topic: Sequence[str], profile: Profile) -> str:

@@ -51,6 +51,8 @@ def chat(
         talk.run()
     finally:
         talk.samovar.close()
+    if talk.failed and not talk.answered and not sys.stdin.isatty():
+        raise typer.Exit(1)  # a script that pipes questions in must notice that none was answered
 
 
 class Chat:
@@ -63,6 +65,7 @@ class Chat:
         self.json = json
         self.commands = ChatCommands(self)
         self.leaving = False
+        self.answered = self.failed = 0
         self.resume(conversation)
 
     def resume(self, conversation: Conversation) -> None:
@@ -137,6 +140,7 @@ class Chat:
             else:
                 self.ask(line)
         except SamovarError as error:
+            self.failed += 1
             self.terminal.note(clean(explain_error(error)), style=RED)
         self.terminal.flush()
 
@@ -157,6 +161,7 @@ class Chat:
         self.conversation.append("assistant", answer.text, record)
         self.history.append(Turn(question, answer))
         self.answer = answer
+        self.answered += 1
         if self.json:
             self.terminal.json(record, line=True)
             return

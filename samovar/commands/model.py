@@ -14,7 +14,7 @@ from samovar.commands.help import Command, Group
 from samovar.commands.options import Json, as_text
 from samovar.commands.progress import ProgressBar
 from samovar.commands.session import Session, session_of
-from samovar.commands.terminal import BOLD, DIM, GREEN, Terminal, clean, one_line
+from samovar.commands.terminal import BOLD, DIM, GREEN, YELLOW, Terminal, clean, one_line
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def use(
         session.terminal.json({"model": chosen, "file": str(path)})
         return
     session.terminal.print(say("model.used", name=clean(chosen), path=clean(str(path))))
+    if chosen.startswith("openai:") and not session.settings().generate.base_url:
+        session.terminal.note(say("model.needs_address", name="SAMOVAR_GENERATE__BASE_URL"), style=YELLOW)
     if os.environ.get("SAMOVAR_GENERATE__MODEL"):
         session.terminal.note(say("model.shadowed", name="SAMOVAR_GENERATE__MODEL"))
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from samovar.errors import ModelError, ModelNotFoundError, SettingsError
 from samovar.generate.catalogue import find_entry, read_catalogue
+from samovar.generate.gguf import read_header
 from samovar.generate.model import Model
 from samovar.generate.pull import models_folder, read_manifest, write_atomically
 
@@ -133,6 +134,7 @@ def use_model(home: Path, name: str) -> Path:
 
     Raises:
         ModelNotFoundError: there is no such model here.
+        ModelError: the file is no chat model that can be read.
         SettingsError: the file is not valid TOML, or is written in a way that cannot be edited safely.
     """
     value = _canonical(name.strip(), home)
@@ -185,14 +187,14 @@ def _canonical(name: str, home: Path) -> str:
     if name == EXTRACTIVE or (kind in ("openai", "gigachat") and rest):
         return name
     path = find_file(name, home)
+    if not read_header(path).has_chat_template:
+        raise ModelError(f"expected a chat model, found no chat template in {path}: take the -Instruct or -it file")
     if entry := find_entry(name):
         return entry.name
     return path.stem if path.parent == models_folder(home, make=False).absolute() else str(path)
 
 
 def _local_info(path: Path) -> ModelInfo:
-    from samovar.generate.gguf import read_header
-
     manifest = read_manifest(path)
     common: dict[str, Any] = {"path": path, "size_bytes": path.stat().st_size}
     try:

@@ -46,7 +46,7 @@ class TextSource(Protocol):
 
 def add(
     library: Library,
-    targets: Sequence[str],
+    targets: Sequence[str | Job],
     *,
     source: str | None = None,
     settings: LibrarySettings | None = None,
@@ -58,7 +58,7 @@ def add(
 
     Args:
         library: where to; only its short commits take the write lock, so others may write in between.
-        targets: paths, folders (recursive), globs, http(s) addresses.
+        targets: paths, folders (recursive), globs, http(s) addresses; or jobs, for files with an address of their own.
         source: the collection; None names it after each target, and leaves addresses known already where they are.
         settings: limits and passage lengths; the defaults when None.
         progress: called about every 50 ms and after the last input.
@@ -104,7 +104,7 @@ class Adder:
         self._version = library.version
 
     # -- the run ----------------------------------------------------------------------------------------------------
-    def run(self, targets: Sequence[str], source: str | None = None) -> AddReport:
+    def run(self, targets: Sequence[str | Job], source: str | None = None) -> AddReport:
         """Read all targets; see `add`."""
         try:
             for job in self._plan(targets, source):
@@ -124,7 +124,7 @@ class Adder:
         self._report("", always=True)
         return self._account.report(stopped=self._stopped, version=self._version)
 
-    def _plan(self, targets: Sequence[str], source: str | None) -> list[Job]:
+    def _plan(self, targets: Sequence[str | Job], source: str | None) -> list[Job]:
         """List everything first, for the totals; write down what the walk passed over."""
         jobs: list[Job] = []
         rows: list[LedgerRow] = []

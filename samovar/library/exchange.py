@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+UNFINISHED = "export.unfinished"  # lies there while an export is being written
 DOCUMENTS, TABLE, LEDGER, INPUTS = "documents.jsonl", "documents.parquet", "ledger.jsonl", "inputs.jsonl"
 ROW_GROUP_CHARS = 4_000_000  # text per Parquet row group: bounds the memory of writing and of reading
 ROW_GROUP_ROWS = 5_000
@@ -50,18 +51,37 @@ def export_library(library: Library, folder: Path) -> Manifest:
     """Write one version of the library to `folder` (made if need be; an earlier export in it is replaced).
 
     Raises:
-        LibraryError: a file cannot be written.
+        LibraryError: a file cannot be written, or the folder holds files of others under the names of an export.
     """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _check_folder(folder)
+        (folder / UNFINISHED).touch()
         (folder / MANIFEST).unlink(missing_ok=True)
         with library.snapshot() as view:
-            return _export(view, folder)
+            manifest = _export(view, folder)
+        (folder / UNFINISHED).unlink()
+        return manifest
     except OSError as error:
         raise LibraryError(
             f"expected to write the export to {folder}, found: {error}. Free some space or name another folder."
         ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse to write over files that no export of ours left there; one of ours has a readable manifest or was cut short."""
+    if (folder / UNFINISHED).exists():
+        return
+    taken = [name for name in (MANIFEST, DOCUMENTS, TABLE, LEDGER, INPUTS) if (folder / name).exists()]
+    try:
+        ours = bool(taken) and read_manifest(folder) is not None
+    except LibraryError:
+        ours = False
+    if taken and not ours:
+        raise LibraryError(
+            f"expected an empty folder or an earlier export in {folder}, found other files named {', '.join(taken)}. Name another folder."
+        )
 
 
 def _export(view: Library, folder: Path) -> Manifest:

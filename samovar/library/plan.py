@@ -30,13 +30,17 @@ Walk = Callable[[list[str]], Iterable[Path | LedgerRow]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One input to read. `path` is None for a URL; `size` and `mtime_ns` are 0 where they are not known."""
+    """One input to read. `path` is None for a URL; `size` and `mtime_ns` are 0 where they are not known.
+
+    `title` is for a file that is stored under another name than people know it by: it stands in for the name of the file.
+    """
 
     uri: str
     source: str
     path: Path | None = None
     size: int = 0
     mtime_ns: int = 0
+    title: str = ""
 
 
 def is_url(target: str) -> bool:
@@ -45,15 +49,21 @@ def is_url(target: str) -> bool:
 
 
 def plan_jobs(
-    targets: Iterable[str], source: str | None, walk: Walk, sources_of: Callable[[str], list[str]]
+    targets: Iterable[str | Job], source: str | None, walk: Walk, sources_of: Callable[[str], list[str]]
 ) -> Iterator[Job | LedgerRow]:
-    """Yield the jobs of all targets, each address once, and the rows of what was passed over.
+    """Yield the jobs of all targets, each address once, and the rows of what was passed over. A target that is a job
+    already (an address of its own for a stored file) is taken as it is.
 
     Without a `source` an address that is already in exactly one collection stays there; a new one goes to the
     collection named after the target (see `name_source`).
     """
     seen: set[str] = set()
     for target in targets:
+        if isinstance(target, Job):
+            if target.uri not in seen:
+                seen.add(target.uri)
+                yield replace(target, source=source or target.source)
+            continue
         for item in _plan_target(target, walk):
             if isinstance(item, LedgerRow):
                 yield replace(item, source=source or name_source(target))

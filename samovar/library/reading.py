@@ -53,7 +53,7 @@ def make_taken_document(item: Extracted, job: Job, overrides: Provenance) -> Doc
     return make_document(
         source=job.source,
         uri=_storable(item.uri),
-        title=_storable(item.title) or (address_name(job.path.stem) if job.path else job.uri),
+        title=_title_of(item, job),
         text=_storable(item.text),
         language=overrides.language or item.language,
         published=overrides.published or item.published,
@@ -62,6 +62,13 @@ def make_taken_document(item: Extracted, job: Job, overrides: Provenance) -> Doc
         licence=overrides.licence or item.licence or UNKNOWN,
         metadata={_storable(key): _storable(value) for key, value in item.metadata.items()},
     )
+
+
+def _title_of(item: Extracted, job: Job) -> str:
+    """The text's own title; readers fall back to the name of the file, for which the job may know a better one."""
+    stem = address_name(job.path.stem) if job.path else job.uri
+    title = _storable(item.title) or stem
+    return job.title + title.removeprefix(stem) if job.title and title.startswith(stem) else title
 
 
 def sum_up(job: Job, decision: Decision, reason: str, value: str = "") -> LedgerRow:

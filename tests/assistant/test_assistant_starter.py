@@ -89,3 +89,24 @@ def test_a_mistyped_name_is_put_right_for_the_model(assistant: Assistant) -> Non
     answer = assistant.ask("Когда родился Пушкн?")
     assert "1799" in answer.text
     assert any("пушкин" in note.lower() for note in answer.notes)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant", "expected"),
+    [
+        ("rnj yfgbcfk vthndst leib?", "кто написал мертвые души?", "Гоголя"),
+        ("Rjulf hjlbkcz Geirby", "Когда родился Пушкин", "1799"),
+    ],
+)
+def test_a_question_typed_in_the_wrong_layout_is_read_as_meant(
+    assistant: Assistant, typed: str, meant: str, expected: str
+) -> None:
+    answer = assistant.ask(typed)
+    assert answer.query == meant
+    assert expected in answer.text
+    assert any(meant in note for note in answer.notes)
+
+
+@pytest.mark.parametrize("question", ["Where is the Volga?", "CCCP", "iPhone 15"])
+def test_other_questions_in_latin_letters_are_left_as_they_are(assistant: Assistant, question: str) -> None:
+    assert assistant.ask(question).query == question

@@ -200,6 +200,15 @@ def test_a_conversation_goes_on_after_a_restart(run_child: Any, home: Path) -> N
     assert last.out.count("Вы: ") == 2
 
 
+def test_chat_in_a_script_fails_when_no_question_was_answered(run_child: Any) -> None:
+    nobody = {"SAMOVAR_GENERATE__BASE_URL": "http://127.0.0.1:9/v1", "SAMOVAR_GENERATE__MODEL": "openai:nobody"}
+    done = run_child("chat", "--lang", "en", input=QUESTION + "\n", env=nobody)
+    assert done.status == 1
+    assert "http://127.0.0.1:9/v1" in done.err
+    mixed = run_child("chat", "--lang", "en", input=f"{QUESTION}\n/nothing\n")
+    assert mixed.status == 0, mixed.err
+
+
 def test_chat_as_json_lines(run_child: Any) -> None:
     done = run_child("chat", "--json", input=f"{QUESTION}\n{UNKNOWN}\n")
     answers = [json.loads(line) for line in done.out.splitlines()]

@@ -128,6 +128,12 @@ def test_use_writes_a_file_that_settings_read(tmp_path: Path, monkeypatch: pytes
 def test_use_refuses_what_is_not_there_and_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError):
         use_model(tmp_path, "нет")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "fake.gguf").write_text("not a model")
+    with pytest.raises(ModelError, match="GGUF"):
+        use_model(tmp_path, "fake")
+    (tmp_path / "models" / "fake.gguf").unlink()
+    (tmp_path / "models").rmdir()
     assert list(tmp_path.iterdir()) == []
 
 

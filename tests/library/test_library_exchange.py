@@ -206,6 +206,33 @@ def test_export_to_a_file_is_an_error(filled: Library, tmp_path: Path) -> None:
         export_library(filled, tmp_path / "file")
 
 
+def test_export_leaves_the_files_of_others_alone(filled: Library, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "documents.jsonl").write_text("mine")
+    (folder / "manifest.json").write_text('{"name": "my site"}')
+    with pytest.raises(LibraryError, match=r"found other files named manifest\.json, documents\.jsonl"):
+        export_library(filled, folder)
+    assert {p.name: p.read_text() for p in folder.iterdir()} == {
+        "documents.jsonl": "mine",
+        "manifest.json": '{"name": "my site"}',
+    }
+
+
+def test_an_export_that_was_cut_short_is_written_again(
+    filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_library(filled, tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "hash_file", lambda path: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            export_library(filled, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    export_library(filled, tmp_path / "out")
+    assert exchange.read_manifest(tmp_path / "out").num_documents == filled.num_documents
+    assert not (tmp_path / "out" / "export.unfinished").exists()
+
+
 def test_export_is_one_version_while_others_write(
     filled: Library, home: Path, tmp_path: Path, build_document: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
