@@ -21,6 +21,7 @@ ROOMS: dict[str, set[str]] = {
     "search": {"language", "corpus", "library", "generate"},  # generate: the Embedder protocol for dense vectors
     "generate": {"language"},
     "assistant": {"language", "corpus", "library", "search", "generate"},
+    "audit": {"language", "corpus", "library", "search", "generate", "assistant", "app", "messages"},
     "serve": {"language", "corpus", "library", "search", "generate", "assistant", "app", "messages"},
 }
 FLOOR = {"errors", "settings"}
