@@ -19,6 +19,7 @@ OWN_ENTITY_SD, OWN_ITEM_SD = 0.5, 0.5  # where a system is better or worse than 
 PAIR_CORRELATION = (
     0.7  # AUDIT measured .6–.93 between repeats of one prompt: what is refused is mostly refused with either slot
 )
+USUAL_REFUSAL = 0.02
 FAME_SLOPE = 0.45  # logit per step of fame; explains about 40 % of the entity variance
 
 
@@ -59,7 +60,7 @@ class System:
     name: str = "fair"
     ability: float = 0.4  # logit of an average item
     forget: float = 0.0
-    base_refusal: float = 0.02
+    base_refusal: float = USUAL_REFUSAL
     base_switch: float = 0.02
     harder: float = 0.0  # logit by which culture 0's items are harder for everybody
     list_share: float = 0.2
@@ -95,7 +96,7 @@ def draw_knowledge(
     logit = entity[..., None] + rng.normal(0, ITEM_SD, shape)
     logit[:, 0] -= system.harder
     own = _answers(logit + system.ability, design, rng)
-    if system.base_refusal > System.base_refusal:  # answers lost to refusing everything alike
+    if system.base_refusal > USUAL_REFUSAL:  # answers lost to refusing everything alike
         own *= rng.random(own.shape) >= system.base_refusal
     if system.forget:
         base = own[:, 0].mean()

@@ -48,9 +48,9 @@ def test_without_a_panel_unexplained_hardness_fails_the_gate(design: Design, mon
     """The reason why the panel must agree: raw and fame are fooled together."""
     nothing = Estimate(*[math.nan] * 5, 0, math.nan)
     monkeypatch.setattr(selftest, "panel_adjusted", lambda *a: nothing)
-    gates = {g.name: g for g in selftest.false_alarm_gates(design, 100, 1)}
-    assert not gates["false alarm: harder items"].passed
-    assert gates["false alarm: fair"].passed
+    gates = {(g.name, g.axis): g for g in selftest.false_alarm_gates(design, 100, 1)}
+    assert not gates["false alarm: harder items", "knowledge"].passed
+    assert gates["false alarm: fair", "knowledge"].passed
 
 
 def test_a_ruler_that_counts_responses_instead_of_entities_fails(
@@ -66,8 +66,8 @@ def test_a_ruler_that_counts_responses_instead_of_entities_fails(
     monkeypatch.setattr(selftest, "unpaired", lambda *a: too_sure(real(*a)))
     monkeypatch.setattr(selftest, "fame_adjusted", lambda *a: too_sure(real_fame(*a)))
     monkeypatch.setattr(selftest, "panel_adjusted", lambda *a: too_sure(real_panel(*a)))
-    gates = {g.name: g for g in selftest.false_alarm_gates(design, 100, 1)}
-    assert not gates["false alarm: fair"].passed
+    gates = {(g.name, g.axis): g for g in selftest.false_alarm_gates(design, 100, 1)}
+    assert not gates["false alarm: fair", "knowledge"].passed
 
 
 def test_a_dose_is_what_it_says(design: Design) -> None:
