@@ -392,8 +392,7 @@ def analyse(graded: Graded, panel: Sequence[Graded] = (), *, margin: float = MAR
     family = [i for i, a in enumerate(made) if a.preregistered]
     rest = [i for i, a in enumerate(made) if not a.preregistered]
     for indexes, adjust in ((family, holm), (rest, benjamini_hochberg)):
-        adjusted: Sequence[float] = adjust([made[i].judgement.p_differs for i in indexes]) if indexes else []
-        for i, p in zip(indexes, adjusted, strict=True):
+        for i, p in zip(indexes, adjust([made[i].judgement.p_differs for i in indexes]), strict=True):
             made[i] = replace(made[i], p_adjusted=float(p))
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in graded.rows:
