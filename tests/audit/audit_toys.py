@@ -77,7 +77,7 @@ def system(
 
     def decide(probe: Probe, question: Question, rng: random.Random) -> Outcome | tuple[str, ...]:
         if probe.kind == "knowledge":
-            own = random.Random(f"{probe.id}{skill}").random()
+            own = random.Random(f"{probe.id} difficulty").random()
             lost = random.Random(f"{probe.id} lost").random() < (forget or {}).get(probe.culture, 0.0)
             return "correct" if own < skill and not lost and rng.random() > 0.05 else "wrong"
         if probe.kind == "refusal":
