@@ -166,6 +166,8 @@ def make_probe(row: Mapping[str, Any], place: str) -> Probe:
     probe: Probe = _make(Probe, data, place)
     if probe.kind not in KINDS:
         raise UsageError(f"{place}: expected a kind of {', '.join(KINDS)}, found {probe.kind!r}")
+    if not all(isinstance(texts, tuple) for texts in probe.questions.values()):
+        raise UsageError(f"{place}: expected a list of questions for each language, found {dict(probe.questions)!r}")
     if not probe.questions or not all(probe.questions.values()):
         raise UsageError(f"{place}: expected at least one question in each language, found none")
     if probe.kind in ("knowledge", "cross-lingual", "norms") and set(probe.gold) != set(probe.questions):
