@@ -2,7 +2,8 @@
 
 SamovarError
 ├── UsageError            the caller asked for something impossible (exit status 2)
-│   └── SettingsError     a setting is unknown or has a wrong value
+│   ├── SettingsError     a setting is unknown or has a wrong value
+│   └── TooLargeError     what was sent exceeds a limit (413)
 ├── HomeError             SAMOVAR_HOME cannot be made, read or written
 ├── ExtractionError       a file's text cannot be taken out; carries a ledger reason
 │   └── FetchError        a URL cannot be fetched
@@ -12,7 +13,8 @@ SamovarError
 ├── ModelError            a model cannot be loaded, reached or run
 │   ├── ModelNotFoundError
 │   ├── ChecksumError     a pulled file is not what the catalogue says
-│   └── PromptTooLongError  what must be in the prompt exceeds the context
+│   ├── PromptTooLongError  what must be in the prompt exceeds the context
+│   └── ModelRequestError   the request is malformed, or asks for what this model cannot do
 ├── AccessError           the server will not do this for this caller
 │   ├── NotAuthenticatedError   who are you? (401)
 │   ├── ForbiddenError          the role or the key's scope does not allow it (403)
@@ -20,7 +22,9 @@ SamovarError
 │   └── ConflictError           it clashes with what there is, e.g. a name that is taken (409)
 ├── OverloadedError       no room for this request now; carries `retry_after_seconds` (503)
 │   └── RateLimitedError  this caller asked too often (429)
+├── ListenError           the server cannot listen on its address
 ├── DatabaseError         the server's database cannot be opened, migrated or written
+├── IssuerError           the OpenID Connect issuer cannot be reached or understood (502)
 └── MissingExtraError     an optional dependency is not installed
 
 A message says what was expected, what was found, and what to do next. Nothing here imports anything.
@@ -43,6 +47,10 @@ class UsageError(SamovarError):
 
 class SettingsError(UsageError):
     """A setting is unknown or malformed."""
+
+
+class TooLargeError(UsageError):
+    """What was sent is larger than the server takes, or than there is room for."""
 
 
 class HomeError(SamovarError):
@@ -93,6 +101,10 @@ class PromptTooLongError(ModelError):
     """The part of the prompt that may not be left out exceeds the context."""
 
 
+class ModelRequestError(ModelError):
+    """The request is not one that this model can work on: a malformed schema, tools where it knows none."""
+
+
 class AccessError(SamovarError):
     """The server refuses a request."""
 
@@ -128,8 +140,16 @@ class RateLimitedError(OverloadedError):
     """This caller asked too often or has too many requests waiting."""
 
 
+class ListenError(SamovarError):
+    """The server cannot listen where it should: the port is taken, or the address is not of this machine."""
+
+
 class DatabaseError(SamovarError):
     """The server's database (accounts, conversations) failed."""
+
+
+class IssuerError(SamovarError):
+    """The issuer people log in at (OpenID Connect) failed."""
 
 
 class MissingExtraError(SamovarError):

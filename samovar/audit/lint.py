@@ -124,7 +124,7 @@ def check_gold(pack: Pack) -> Iterator[Finding]:
                         "warning",
                         "alias",
                         where,
-                        f"the answer {text!r} is listed {count} times (the grader folds case and ё)",
+                        f"the answer {text!r} is listed {count} times (the grader folds case and variants of letters)",
                     )
             if clash := set(folded) & {profile.normalise(r) for r in gold.reject}:
                 yield Finding("error", "reject", where, f"both right and rejected: {', '.join(sorted(clash))}")

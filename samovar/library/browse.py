@@ -1,268 +1,212 @@
-"""Pages of a library for people: filtered lists with totals, ledger pages, counts, the passages of a stretch of a text.
+"""Pages of the library for readers who may not see all of it: documents and ledger rows, newest first, with collections hidden by prefix.
 
-    with browsing(library, hidden=("user:7",)) as shelf:
-        page = shelf.documents(text="гоголь", limit=50)
-
-Everything is read in one snapshot over a connection of its own, so a slow page holds up neither searches nor the writer. Collections named
-as hidden leave no trace: not in lists, totals, counts or the ledger. Knows nothing about users or HTTP.
+A page is one statement that walks an index backwards from a cursor, so a deep page costs what the first one does; only the search in titles
+(which must fold the case of every script) looks at the rows in Python. Knows nothing about who asks.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from samovar.corpus.document import Decision, Document, LedgerRow
-from samovar.errors import NotFoundError
-from samovar.library.addresses import prefix_condition
-from samovar.library.rows import HEAD, HEAD_COLUMNS, Row, make_head
+from samovar.library.addresses import inside_condition, prefix_condition
+from samovar.library.reader import Reader
+from samovar.library.rows import HEAD, make_head
 
-if TYPE_CHECKING:
-    from samovar.library.reader import Reader
-    from samovar.library.store import Library
-
-FIELDS = ("source", "language", "licence", "origin", "publisher")
-"""What documents are counted and filtered by."""
-
-MOST_WORDS = 12
-MOST_OVERLAPPING = 16  # passages over one character; by the default lengths there are two. Starts are indexed, ends are not
-_MARKS = {mark: None for mark in range(0x300, 0x370)}  # combining diacritical marks
+PAGE_ROWS = 500
+NEWEST = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentPage:
-    """Heads (text = "") in the order asked for; `total` counts all that fit the filters, shown or not."""
+class Sight:
+    """What may be seen: everything but the collections whose name begins with `hidden_prefix`, and of these the one called `own`."""
 
-    documents: tuple[Document, ...]
-    total: int
+    hidden_prefix: str = ""
+    own: str = ""
+
+    def condition(self, column: str) -> tuple[str, list[str]]:
+        """Return an SQL condition with its values."""
+        if not self.hidden_prefix:
+            return "1", []
+        hidden, bounds = prefix_condition(column, [self.hidden_prefix])
+        return f"(NOT {hidden} OR {column} = ?)", [*bounds, self.own]
+
+    def sees(self, source: str) -> bool:
+        """Whether a collection may be seen."""
+        return not self.hidden_prefix or not source.startswith(self.hidden_prefix) or source == self.own
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerPage:
-    """Rows with their numbers, the newest first; `next` is the number to go on before, 0 at the end."""
-
-    rows: tuple[tuple[int, LedgerRow], ...]
-    next: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentSize:
-    """A document's head with its lengths; `first_passage` is the id of its first passage (they are consecutive)."""
-
-    head: Document
-    num_characters: int
-    num_passages: int
-    first_passage: int
+EVERYTHING = Sight()
 
 
 @dataclass(frozen=True, slots=True)
-class PassageSpan:
-    """Where a passage lies; `number` counts the document's passages from 1."""
+class Listed:
+    """A document's head (text "") with its place in the order of adding and its sizes."""
 
     number: int
-    start: int
-    end: int
+    document: Document
+    num_characters: int
+    num_passages: int
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """What there is to see. Every `by_` maps a value to its number of documents, the largest first; `by_year` maps ISO years, ascending,
-    with "" for documents without a date; `ledger` maps decisions to rows."""
+class Numbered:
+    """A ledger row with its place in the order of writing."""
+
+    number: int
+    row: LedgerRow
+
+
+def find_listed(reader: Reader, document_id: str) -> Listed | None:
+    """Return one document's head and sizes, None when there is no such document."""
+    found = _listed(reader, "d.id = ?", [document_id], 1)
+    return found[0] if found else None
+
+
+def list_documents(
+    reader: Reader,
+    sight: Sight = EVERYTHING,
+    *,
+    source: str = "",
+    language: str = "",
+    title: str = "",
+    before: int = NEWEST,
+    limit: int = 50,
+) -> list[Listed]:
+    """Return up to `limit` documents added before the one numbered `before`, newest first; empty filters take everything.
+
+    `title` is searched anywhere in the title, whatever the case.
+    """
+    where, values = _document_condition(sight, source, language)
+    if not title:
+        return _listed(reader, f"{where} AND d.number < ?", [*values, before], limit)
+    numbers = list(_with_title(reader, where, values, title.casefold(), before, limit))
+    marks = ",".join("?" * len(numbers))
+    return _listed(reader, f"d.number IN ({marks})", numbers, limit) if numbers else []
+
+
+def list_spans(reader: Reader, document_id: str, *, offset: int = 0, limit: int = 50) -> list[tuple[int, int]]:
+    """Return the (start, end) of up to `limit` passages of a document in text order, after the first `offset`; no texts are read."""
+    rows = reader._rows(
+        "SELECT p.start, p.end FROM documents d JOIN passages p ON p.document = d.number WHERE d.id = ? "
+        f"ORDER BY p.start LIMIT {limit:d} OFFSET {offset:d}",
+        document_id,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def count_documents(reader: Reader, sight: Sight = EVERYTHING, *, source: str = "", language: str = "") -> int:
+    """Return how many documents `list_documents` would list in all (without a title)."""
+    where, values = _document_condition(sight, source, language)
+    return int(reader._rows(f"SELECT count(*) FROM documents d WHERE {where}", *values)[0][0])
+
+
+def list_rows(
+    reader: Reader,
+    sight: Sight = EVERYTHING,
+    *,
+    uri: str = "",
+    source: str = "",
+    decision: Decision | None = None,
+    reason: str = "",
+    stage: str = "",
+    before: int = NEWEST,
+    limit: int = 50,
+) -> list[Numbered]:
+    """Return up to `limit` ledger rows written before the one numbered `before`, newest first. `uri` also finds what lies in it."""
+    seen, values = sight.condition("source")
+    filters = {"source": source, "decision": decision or "", "reason": reason, "stage": stage}
+    conditions = [seen, *(f"{name} = ?" for name, value in filters.items() if value)]
+    values += [value for value in filters.values() if value]
+    if uri:
+        inside, bounds = inside_condition(uri)
+        conditions.append(inside)
+        values += bounds
+    rows = reader._rows(
+        "SELECT id, uri, stage, decision, reason, value, at, source FROM ledger "
+        f"WHERE {' AND '.join(conditions)} AND id < ? ORDER BY id DESC LIMIT {limit:d}",
+        *values,
+        before,
+    )
+    return [Numbered(row[0], LedgerRow(*row[1:])) for row in rows]
+
+
+def count_by(reader: Reader, column: str, sight: Sight = EVERYTHING) -> dict[str, int]:
+    """Return the number of documents by `source`, `language`, `licence`, `origin` or `publisher`, or by the year of `published`."""
+    expressions = {name: name for name in ("source", "language", "licence", "origin", "publisher")}
+    expression = {**expressions, "published": "substr(published, 1, 4)"}[column]
+    where, values = sight.condition("source")
+    return dict(
+        reader._rows(
+            f"SELECT {expression}, count(*) FROM documents WHERE {where} GROUP BY 1 ORDER BY count(*) DESC, 1", *values
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the documents that may be seen. Dates are ISO, empty where there are none."""
 
     num_documents: int
     num_passages: int
     num_characters: int
-    by_source: Mapping[str, int] = field(default_factory=dict)
-    by_language: Mapping[str, int] = field(default_factory=dict)
-    by_licence: Mapping[str, int] = field(default_factory=dict)
-    by_origin: Mapping[str, int] = field(default_factory=dict)
-    by_publisher: Mapping[str, int] = field(default_factory=dict)
-    by_year: Mapping[str, int] = field(default_factory=dict)
-    first_added: str = ""
-    last_added: str = ""
-    ledger: Mapping[str, int] = field(default_factory=dict)
+    first_added: str
+    last_added: str
+    earliest_published: str
+    latest_published: str
 
 
-def fold(text: str) -> str:
-    """Return a text as it is compared in lists: without case and without diacritical marks, in any script.
+def sum_documents(reader: Reader, sight: Sight = EVERYTHING) -> Totals:
+    """Return the sums (a scan of the heads)."""
+    where, values = sight.condition("source")
+    row = reader._rows(
+        "SELECT count(*), total(num_passages), total(num_characters), min(added_at), max(added_at), "
+        f"min(nullif(published, '')), max(published) FROM documents WHERE {where}",
+        *values,
+    )[0]
+    return Totals(row[0], int(row[1]), int(row[2]), row[3] or "", row[4] or "", row[5] or "", row[6] or "")
 
-    >>> fold("Ёлка Café")
-    'елка cafe'
-    """
-    return unicodedata.normalize("NFKD", text.casefold()).translate(_MARKS)
+
+def count_decisions(reader: Reader, sight: Sight = EVERYTHING) -> dict[str, int]:
+    """Return the number of ledger rows by decision."""
+    where, values = sight.condition("source")
+    return dict(reader._rows(f"SELECT decision, count(*) FROM ledger WHERE {where} GROUP BY 1 ORDER BY 1", *values))
 
 
-class Shelf:
-    """One view of a library with some collections out of sight. Make it with `browsing`."""
+def _document_condition(sight: Sight, source: str, language: str) -> tuple[str, list[object]]:
+    seen, values = sight.condition("d.source")
+    filters = {"source": source, "language": language}
+    conditions = [seen, *(f"d.{name} = ?" for name, value in filters.items() if value)]
+    return " AND ".join(conditions), [*values, *(value for value in filters.values() if value)]
 
-    def __init__(self, reader: Reader, hidden: Sequence[str] = (), hidden_addresses: Sequence[str] = ()) -> None:
-        self._reader = reader
-        self._hidden = list(hidden)
-        self._hidden_addresses = list(hidden_addresses)
-        reader._connection.create_function("fold", 1, fold, deterministic=True)
 
-    def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        return self._reader._rows(statement, *values)
+def _listed(reader: Reader, where: str, values: Sequence[object], limit: int) -> list[Listed]:
+    rows = reader._rows(
+        f"SELECT d.number, d.num_characters, d.num_passages, {HEAD} FROM documents d WHERE {where} "
+        f"ORDER BY d.number DESC LIMIT {limit:d}",
+        *values,
+    )
+    return [Listed(row[0], make_head(row[3:]), row[1], row[2]) for row in rows]
 
-    def _seen(self, column: str) -> tuple[list[str], list[object]]:
-        """The condition for "not in a hidden collection"."""
-        if not self._hidden:
-            return [], []
-        return [f"{column} NOT IN ({', '.join('?' * len(self._hidden))})"], list(self._hidden)
 
-    # -- documents ----------------------------------------------------------------------------------------------------
-    def documents(
-        self,
-        *,
-        filters: Mapping[str, str] | None = None,
-        text: str = "",
-        limit: int = 50,
-        offset: int = 0,
-        newest_first: bool = True,
-    ) -> DocumentPage:
-        """Return a page of documents. `filters` maps names of `FIELDS` to a value; every word of `text` must stand in title or address.
-
-        Raises:
-            KeyError: a filter that does not exist.
-        """
-        conditions, values = self._seen("d.source")
-        for name, value in (filters or {}).items():
-            if name not in FIELDS:
-                raise KeyError(name)
-            conditions.append(f"d.{name} = ?")
-            values.append(value)
-        for word in fold(text).split()[:MOST_WORDS]:
-            conditions.append("instr(fold(d.title || ' ' || d.uri), ?) > 0")
-            values.append(word)
-        where = " AND ".join(conditions) or "1"
-        order = "DESC" if newest_first else "ASC"
-        total = int(self._rows(f"SELECT count(*) FROM documents d WHERE {where}", values)[0][0])
-        page = f"SELECT {HEAD} FROM documents d WHERE {where} ORDER BY d.number {order} LIMIT {limit:d} OFFSET {max(0, offset):d}"
-        return DocumentPage(tuple(make_head(row) for row in self._rows(page, values)), total)
-
-    def document(self, document_id: str) -> DocumentSize:
-        """Return one document's head and lengths.
-
-        Raises:
-            NotFoundError: there is none, or it lies in a hidden collection.
-        """
-        conditions, values = self._seen("d.source")
-        where = " AND ".join([*conditions, "d.id = ?"])
-        columns = f"{HEAD}, d.num_characters, d.num_passages, d.first_passage"
-        rows = self._rows(f"SELECT {columns} FROM documents d WHERE {where}", [*values, document_id])
-        if not rows:
-            raise NotFoundError("there is no such document: it may have been replaced or removed since.")
-        characters, passages, first = rows[0][HEAD_COLUMNS:]
-        return DocumentSize(make_head(rows[0]), int(characters), int(passages), int(first))
-
-    def spans(self, document_id: str, start: int, end: int) -> list[PassageSpan]:
-        """Return the passages that lie in or reach into ``text[start:end]``, in order."""
-        rows = self._rows(
-            "SELECT p.id - d.first_passage + 1, p.start, p.end FROM documents d JOIN passages p ON p.document = d.number "
-            "WHERE d.id = ? AND p.start < ? AND p.end > ? AND p.start >= coalesce((SELECT q.start FROM passages q WHERE "
-            f"q.document = d.number AND q.start <= ? ORDER BY q.start DESC LIMIT 1 OFFSET {MOST_OVERLAPPING}), 0) "
-            "ORDER BY p.start",
-            [document_id, end, start, start],
+def _with_title(
+    reader: Reader, where: str, values: Sequence[object], part: str, before: int, limit: int
+) -> Iterator[int]:
+    """Yield the numbers of documents whose title has this part (folded), newest first."""
+    while limit > 0:
+        rows = reader._rows(
+            f"SELECT d.number, d.title FROM documents d WHERE {where} AND d.number < ? "
+            f"ORDER BY d.number DESC LIMIT {PAGE_ROWS:d}",
+            *values,
+            before,
         )
-        return [PassageSpan(*row) for row in rows]
-
-    def text(self, document_id: str, start: int, end: int) -> str:
-        """Return ``text[start:end]`` of a document (offsets as `Library.texts` wants them)."""
-        return self._reader.texts([(document_id, start, end)])[0]
-
-    # -- ledger -------------------------------------------------------------------------------------------------------
-    def ledger(
-        self,
-        *,
-        decision: Decision | None = None,
-        source: str = "",
-        reason: str = "",
-        text: str = "",
-        before: int = 0,
-        limit: int = 50,
-    ) -> LedgerPage:
-        """Return a page of the ledger, the newest rows first; every word of `text` must stand in the address."""
-        conditions, values = self._seen("source")
-        for name, value in (("decision", decision), ("source", source), ("reason", reason)):
-            if value:
-                conditions.append(f"{name} = ?")
-                values.append(value)
-        for word in fold(text).split()[:MOST_WORDS]:
-            conditions.append("instr(fold(uri), ?) > 0")
-            values.append(word)
-        if before:
-            conditions.append("id < ?")
-            values.append(before)
-        if self._hidden_addresses:  # rows that belong to no collection: what a walk passed over
-            inside, bounds = prefix_condition("uri", self._hidden_addresses)
-            conditions.append(f"NOT (source = '' AND {inside})")
-            values += bounds
-        columns = "id, uri, stage, decision, reason, value, at, source"
-        where = " AND ".join(conditions) or "1"
-        rows = self._rows(f"SELECT {columns} FROM ledger WHERE {where} ORDER BY id DESC LIMIT {limit + 1:d}", values)
-        shown = tuple((int(row[0]), LedgerRow(*row[1:])) for row in rows[:limit])
-        return LedgerPage(shown, shown[-1][0] if len(rows) > limit else 0)
-
-    # -- counts -------------------------------------------------------------------------------------------------------
-    def counts(self) -> Counts:
-        """Return the counts of all that is in sight (a scan of the heads)."""
-        conditions, values = self._seen("source")
-        where = " AND ".join(conditions) or "1"
-        total = self._rows(
-            "SELECT count(*), total(num_passages), total(num_characters), min(added_at), max(added_at) "
-            f"FROM documents WHERE {where}",
-            values,
-        )[0]
-        return Counts(
-            num_documents=int(total[0]),
-            num_passages=int(total[1]),
-            num_characters=int(total[2]),
-            **{f"by_{name}": self._count("documents", name, where, values) for name in FIELDS},
-            by_year=dict(
-                self._rows(
-                    f"SELECT substr(published, 1, 4) AS year, count(*) FROM documents WHERE {where} GROUP BY year ORDER BY year",
-                    values,
-                )
-            ),
-            first_added=total[3] or "",
-            last_added=total[4] or "",
-            ledger=self._count("ledger", "decision", where, values),
-        )
-
-    def values_of(self, name: str) -> Mapping[str, int]:
-        """Return the values of one of `FIELDS` with their numbers of documents, the most frequent first."""
-        if name not in FIELDS:
-            raise KeyError(name)
-        conditions, values = self._seen("source")
-        return self._count("documents", name, " AND ".join(conditions) or "1", values)
-
-    def metadata_values(self, name: str, separator: str = ";") -> Mapping[str, int]:
-        """Return the values under one name of the documents' metadata with their numbers of documents; a document may have several."""
-        conditions, values = self._seen("source")
-        where = " AND ".join([*conditions, "1"])
-        statement = f"SELECT json_extract(metadata, ?), count(*) FROM documents WHERE {where} GROUP BY 1"
-        counts: dict[str, int] = {}
-        for found, number in self._rows(statement, [f'$."{name}"', *values]):
-            for value in {part.strip() for part in str(found or "").split(separator)} - {""}:
-                counts[value] = counts.get(value, 0) + number
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-    def reasons(self) -> Mapping[str, int]:
-        """Return the reasons in the ledger with their numbers of rows, the most frequent first."""
-        conditions, values = self._seen("source")
-        return self._count("ledger", "reason", " AND ".join(conditions) or "1", values)
-
-    def _count(self, table: str, column: str, where: str, values: Sequence[object]) -> Mapping[str, int]:
-        statement = f"SELECT {column}, count(*) FROM {table} WHERE {where} GROUP BY {column} ORDER BY count(*) DESC, {column}"
-        return dict(self._rows(statement, values))
-
-
-@contextmanager
-def browsing(library: Library, *, hidden: Sequence[str] = (), hidden_addresses: Sequence[str] = ()) -> Iterator[Shelf]:
-    """Yield a `Shelf` over one version of the library (blocking). Ledger rows without a collection whose address begins with one of
-    `hidden_addresses` are out of sight too."""
-    with library.snapshot() as view:
-        yield Shelf(view, hidden, hidden_addresses)
+        for number, title in rows:
+            if part in title.casefold():
+                yield number
+                limit -= 1
+                if limit == 0:
+                    return
+        if len(rows) < PAGE_ROWS:
+            return
+        before = rows[-1][0]

@@ -22,16 +22,19 @@ from samovar.errors import (
     DatabaseError,
     ExtractionError,
     ForbiddenError,
+    IssuerError,
     LibraryBusyError,
     MissingExtraError,
     ModelError,
     ModelNotFoundError,
+    ModelRequestError,
     NotAuthenticatedError,
     NotFoundError,
     OverloadedError,
     PromptTooLongError,
     RateLimitedError,
     SamovarError,
+    TooLargeError,
     UsageError,
 )
 
@@ -48,9 +51,12 @@ STATUS: Sequence[tuple[type[SamovarError], int]] = (
     (DatabaseError, 503),
     (ModelNotFoundError, 404),
     (PromptTooLongError, 400),
+    (ModelRequestError, 400),
     (ModelError, 502),
+    (IssuerError, 502),
     (MissingExtraError, 501),
     (ExtractionError, 422),
+    (TooLargeError, 413),
     (UsageError, 400),
 )
 """The first class that fits decides; any other `SamovarError` is 500."""
@@ -100,7 +106,10 @@ def error_body(dialect: str, status: int, message: str, *, param: str | None = N
 
 
 def error_response(request: Request, error: BaseException) -> JSONResponse:
-    """Return the answer to an error."""
+    """Return the answer to an error, and count it."""
+    state = getattr(request.app.state, "samovar", None)
+    if state is not None:
+        state.metrics.count_error(error)
     status = status_of(error)
     return JSONResponse(error_body(dialect_of(request.url.path), status, message_of(error)), status, headers_of(error))
 
