@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from samovar.generate.model import Message as Message
     from samovar.generate.model import Model as Model
     from samovar.generate.model import Piece as Piece
+    from samovar.generate.model import Tool as Tool
+    from samovar.generate.model import ToolCall as ToolCall
     from samovar.generate.model import Usage as Usage
     from samovar.generate.openai_compatible import OpenAICompatibleModel as OpenAICompatibleModel
     from samovar.generate.pull import pull_model as pull_model
@@ -46,6 +48,8 @@ _HOMES = {
     "OpenAICompatibleModel": "openai_compatible",
     "Piece": "model",
     "ScriptedModel": "scripted",
+    "Tool": "model",
+    "ToolCall": "model",
     "Usage": "model",
     "fit_passages": "budget",
     "list_models": "registry",

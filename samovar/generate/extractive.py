@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from samovar.errors import ModelError
+from samovar.errors import ModelError, ModelRequestError
 from samovar.generate.model import Cancel, GenerationOptions, Message, Piece, Usage
 from samovar.language import Profile, choose_profile, profile_for
 
@@ -34,6 +34,10 @@ class ExtractiveModel:
         """Yield the quoted sentence and then the last piece with its spans and confidence; an empty text when nothing can be quoted."""
         from samovar.generate.extraction import extract
 
+        if options.tools or options.json_schema is not None:
+            raise ModelRequestError(
+                "the extractive model only quotes: it knows no tools and no schema. Use another model."
+            )
         asked = next((m for m in reversed(messages) if m.role == "user"), None)
         if asked is None:
             raise ModelError("the extractive model expected a user message with a question, found none")

@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
-from samovar.errors import MissingExtraError, ModelError, ModelNotFoundError, PromptTooLongError
+from samovar.errors import MissingExtraError, ModelError, ModelNotFoundError, ModelRequestError, PromptTooLongError
+from samovar.generate.gigachat_functions import function_fields, messages_for_gigachat, read_call
 from samovar.generate.model import Cancel, GenerationOptions, Message, Piece, StopReason, Usage
 from samovar.generate.pieces import PieceChannel
 from samovar.generate.remote import BackgroundLoop, check_url, shorten
@@ -32,7 +33,6 @@ STOP_REASONS: dict[str, StopReason] = {
     "function_call": "tool_calls",
     "error": "error",
 }
-_ROLES = {"tool": "function"}
 
 
 class GigaChatModel:
@@ -112,10 +112,10 @@ class GigaChatModel:
         if not messages:
             raise ModelError("expected at least one message, found none")
         if options.json_schema is not None:
-            raise ModelError(
+            raise ModelRequestError(
                 f"{self.name} offers no JSON schema in v1 chat: use a local or OpenAI-compatible model for it"
             )
-        if (estimate := self.count_tokens(messages)) >= self._context_tokens:
+        if (estimate := self._tokens.count(messages, options.tools)) >= self._context_tokens:
             raise PromptTooLongError(
                 f"the prompt is estimated at {estimate} tokens, {self.name} is set to hold {self._context_tokens}: "
                 "show fewer passages, or raise generate.context_tokens"
@@ -131,13 +131,13 @@ class GigaChatModel:
     def _request(self, messages: Sequence[Message], options: GenerationOptions) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": _ROLES.get(m.role, m.role), "content": m.content} for m in messages],
+            "messages": messages_for_gigachat(messages),
             "temperature": max(options.temperature, MIN_TEMPERATURE),
             "top_p": options.top_p if options.temperature else 0.0,
         }
         if options.max_tokens is not None:
             request["max_tokens"] = options.max_tokens
-        return request
+        return request | function_fields(options, self.name)
 
     async def _converse(
         self, request: dict[str, Any], messages: tuple[Message, ...], stop: tuple[str, ...], channel: PieceChannel
@@ -152,11 +152,13 @@ class GigaChatModel:
 
     async def _read(self, request: dict[str, Any], stop: tuple[str, ...], channel: PieceChannel) -> Piece:
         finish, usage, cutter = None, None, StopCutter(stop)
+        call, state_id = None, ""
         async for chunk in self._chunks(request):
             if chunk.usage:
                 usage = Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
             for choice in chunk.choices:
                 finish = choice.finish_reason or finish
+                call, state_id = choice.delta.function_call or call, choice.delta.functions_state_id or state_id
                 if text := cutter.push(choice.delta.content or ""):
                     channel.put(Piece(text))
             if cutter.stopped:
@@ -165,6 +167,8 @@ class GigaChatModel:
             raise ModelError(f"{self._base_url} ended the answer in the middle (no finish reason): ask again")
         if rest := cutter.rest():
             channel.put(Piece(rest))
+        if call is not None:
+            return Piece("", "tool_calls", usage, tool_calls=(read_call(call.name, call.arguments, state_id),))
         return Piece("", STOP_REASONS.get(finish, "error"), usage)
 
     async def _chunks(self, request: dict[str, Any]) -> AsyncIterator[Any]:
@@ -259,4 +263,5 @@ def _explain_status(error: Any, base_url: str, model: str) -> ModelError:
         return PromptTooLongError(f"the prompt exceeds the context of {model}: {said}")
     if status == 429:
         return ModelError(f"GigaChat allows no more requests for now (429: {said}): wait, or use another model")
-    return ModelError(f"{base_url} answered {status}: {said}")
+    refused = ModelRequestError if status in (400, 422) else ModelError
+    return refused(f"{base_url} answered {status}: {said}")

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from samovar.errors import MissingExtraError, ModelError, PromptTooLongError
+from samovar.errors import MissingExtraError, ModelError, ModelRequestError, PromptTooLongError
 from samovar.generate.gguf import GgufHeader, read_header
 from samovar.generate.machine import available_memory_bytes, default_threads
 from samovar.generate.pieces import as_model_error
@@ -33,6 +33,9 @@ GPU_BATCH_TOKENS = 512  # llama.cpp's own choice: a GPU starves on small batches
 SOCKET_NAME = "llama.sock"  # llama.cpp takes a host name that ends in .sock for a Unix socket
 MAX_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 on macOS
 COUNT_SECONDS = 30.0
+
+REQUEST_FAULTS = ("JSON schema error", "Failed to parse tool call arguments")
+"""Parts of messages that llama.cpp gives the code 500 although the request is at fault."""
 
 Callback = Callable[[dict[str, Any]], bool]
 
@@ -50,6 +53,7 @@ class LlamaEngine:
         batch_tokens: int = 0,
         embedding: bool = False,
         check_memory: bool = True,
+        chat_template: str = "",
     ) -> None:
         self.header = read_header(path)
         gpu = _has_gpu()
@@ -63,6 +67,8 @@ class LlamaEngine:
         self._running = 0
         self.closing = False
         params = self._parameters(path, context_tokens, parallel, threads or default_threads(), batch_tokens, embedding)
+        if chat_template:
+            params.chat_template = chat_template
         try:
             self._server: Any = _import_xllamacpp().Server(params)
         except (RuntimeError, ValueError) as error:
@@ -174,14 +180,15 @@ class LlamaEngine:
 
 
 def raise_for_error(answer: dict[str, Any]) -> None:
-    """Turn llama.cpp's ``{"error": …}`` into `ModelError` or `PromptTooLongError`; do nothing without one."""
+    """Turn llama.cpp's ``{"error": …}`` into `PromptTooLongError`, `ModelRequestError` or `ModelError`; do nothing without one."""
     error = answer.get("error")
     if not error:
         return
     message = str(error.get("message", error)) if isinstance(error, dict) else str(error)
     if isinstance(error, dict) and error.get("type") == "exceed_context_size_error":
         raise PromptTooLongError(f"{message}; shorten the prompt or raise generate.context_tokens")
-    raise ModelError(f"llama.cpp: {message}")
+    refused = isinstance(error, dict) and (error.get("code") == 400 or any(s in message for s in REQUEST_FAULTS))
+    raise ModelRequestError(f"llama.cpp: {message}") if refused else ModelError(f"llama.cpp: {message}")
 
 
 def _check_memory(header: GgufHeader, context_tokens: int, parallel: int, batch_tokens: int) -> None:

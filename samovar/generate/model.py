@@ -6,17 +6,37 @@ Every implementation (extractive, llama.cpp, OpenAI-compatible, GigaChat, script
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant", "tool"]
 StopReason = Literal["stop", "length", "cancelled", "refused", "tool_calls", "error"]
+ToolChoice = Literal["auto", "none", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function of the caller's that a model may ask to have called; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to have a function called; `arguments` is JSON as the model wrote it, which may not fit the schema."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `passages` are quoted data shown with the turn (already rendered into `content` for language models;
+    """One turn. `tool_calls` are those of an assistant's turn; a turn of the role ``tool`` is the result of the call `tool_call_id` of the
+    function `name`. `passages` are quoted data shown with the turn (already rendered into `content` for language models;
     a model that works on texts directly, like the extractive one, reads them from here, `question` with them, `priors`: rank scores, the best 1, and `titles`)."""
 
     role: Role
@@ -26,11 +46,16 @@ class Message:
     language: str = ""
     priors: tuple[float, ...] = ()
     titles: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """How to generate. `max_tokens` None means "until the context is full"; `stop` are literal strings."""
+    """How to generate. `max_tokens` None means "until the context is full"; `stop` are literal strings. With `tools`, `tool_choice` says
+    whether one may or must be called (one certain function: give only that one, and ``required``); `parallel_tool_calls` None leaves it to
+    the model whether several are called at once."""
 
     temperature: float = 0.0
     top_p: float = 1.0
@@ -38,6 +63,9 @@ class GenerationOptions:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     json_schema: dict[str, Any] | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +79,9 @@ class Usage:
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A part of the completion. The last piece, and only it, has a `stop_reason` (and `usage` where known); its text may be empty.
+    It also carries the `tool_calls`; when the stop reason is ``length``, the last of them may be cut off.
 
-    The last three are for extractive models only: `spans` are (passage index, start, end) of each quoted stretch, in order of
+    `spans`, `short` and `confidence` are for extractive models only: `spans` are (passage index, start, end) of each quoted stretch, in order of
     quotation; `short` the same for the short answer inside; `confidence` the probability, 0..1, that the quotation answers.
     """
 
@@ -62,6 +91,7 @@ class Piece:
     spans: tuple[tuple[int, int, int], ...] = field(default=())
     short: tuple[int, int, int] | None = None
     confidence: float | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class Cancel:
@@ -103,7 +133,8 @@ class Model(Protocol):
         options: GenerationOptions = GenerationOptions(),
         cancel: Cancel | None = None,
     ) -> Iterator[Piece]:
-        """Generate. Raises `PromptTooLongError` before the first piece rather than cutting the prompt."""
+        """Generate. Raises `PromptTooLongError` before the first piece rather than cutting the prompt, and `ModelRequestError` for what
+        this model cannot do (tools, a schema)."""
 
     def close(self) -> None:
         """Free what is held; safe to call twice."""

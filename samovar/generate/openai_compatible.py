@@ -12,11 +12,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from samovar.errors import MissingExtraError, ModelError, ModelNotFoundError, PromptTooLongError
+from samovar.errors import MissingExtraError, ModelError, ModelNotFoundError, ModelRequestError, PromptTooLongError
 from samovar.generate.model import Cancel, GenerationOptions, Message, Piece, StopReason, Usage
 from samovar.generate.pieces import PieceChannel
 from samovar.generate.remote import BackgroundLoop, check_url, is_loopback, shorten
 from samovar.generate.tokens import TokenEstimator
+from samovar.generate.tools import ToolCallCollector, messages_as_openai, tool_fields
 
 CONNECT_SECONDS = 10.0
 MAX_RETRIES = 3  # the client waits 0.5, 1, 2 s, or what Retry-After says (up to two minutes)
@@ -91,7 +92,7 @@ class OpenAICompatibleModel:
         """Generate. Cancelling or dropping the iterator closes the connection."""
         if not messages:
             raise ModelError("expected at least one message, found none")
-        if (estimate := self.count_tokens(messages)) >= self._context_tokens:
+        if (estimate := self._tokens.count(messages, options.tools)) >= self._context_tokens:
             raise PromptTooLongError(
                 f"the prompt is estimated at {estimate} tokens, {self.name} is set to hold {self._context_tokens}: "
                 "show fewer passages, or raise generate.context_tokens if the endpoint holds more"
@@ -107,7 +108,7 @@ class OpenAICompatibleModel:
     def _request(self, messages: Sequence[Message], options: GenerationOptions) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self._model,
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "messages": messages_as_openai(messages),
             "stream": True,
             "stream_options": {"include_usage": True},
             "temperature": options.temperature,
@@ -123,7 +124,7 @@ class OpenAICompatibleModel:
         if options.json_schema is not None:
             schema = {"name": "answer", "schema": options.json_schema, "strict": True}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return request
+        return request | tool_fields(options)
 
     async def _converse(self, request: dict[str, Any], messages: tuple[Message, ...], channel: PieceChannel) -> None:
         try:
@@ -147,7 +148,7 @@ class OpenAICompatibleModel:
                 f"expected a stream of events from {self._base_url}, found {kind or 'no content type'}: {shorten(body)!r}. "
                 "Is generate.base_url right? It usually ends in /v1"
             )
-        finish, usage, refused = None, None, False
+        finish, usage, refused, calls = None, None, False, ToolCallCollector()
         async for chunk in stream:
             if chunk.usage:
                 usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
@@ -157,8 +158,14 @@ class OpenAICompatibleModel:
                 refused = refused or bool(refusal)
                 if text := ((choice.delta.content if choice.delta else None) or refusal):
                     channel.put(Piece(text))
+                if choice.delta and choice.delta.tool_calls:
+                    calls.take(call.model_dump() for call in choice.delta.tool_calls)
         if finish is None:
             raise ModelError(f"{self._base_url} ended the answer in the middle (no finish reason): ask again")
+        if made := calls.calls():  # some endpoints finish with "stop" all the same
+            return Piece(
+                "", "tool_calls" if finish == "stop" else STOP_REASONS.get(finish, "error"), usage, tool_calls=made
+            )
         return Piece("", "refused" if refused else STOP_REASONS.get(finish, "error"), usage)
 
 
@@ -237,7 +244,8 @@ def _explain_status(error: Any, base_url: str, model: str) -> ModelError:
         return ModelError(f"{base_url} redirects to {target}; if you trust that address, set generate.base_url to it")
     if status == 429:
         return ModelError(f"{base_url} allows no more requests for now (429: {said}): wait, or use another model")
-    return ModelError(f"{base_url} answered {status}: {said}")
+    refused = ModelRequestError if status in (400, 422) else ModelError
+    return refused(f"{base_url} answered {status}: {said}")
 
 
 def _said(error: Any) -> str:

@@ -1,7 +1,8 @@
 """From a setting to a model: which models there are, which one is chosen, and how each kind is made.
 
 Names: ``extractive``; a path to a ``.gguf`` file; a catalogue name or the name of a file in ``home/models``;
-``openai:NAME``; ``gigachat:NAME``; ``scripted:TEXT`` where ``SAMOVAR_ALLOW_SCRIPTED=1`` is set (tests). Runs no model.
+``openai:NAME``; ``gigachat:NAME``; ``scripted:TEXT`` or ``scripted:echo,words=40,delay=0.25`` where
+``SAMOVAR_ALLOW_SCRIPTED=1`` is set (tests). Runs no model.
 """
 
 from __future__ import annotations
@@ -257,6 +258,6 @@ def _load_gigachat(name: str, settings: Settings) -> Model:
 def _load_scripted(text: str) -> Model:
     if os.environ.get(ALLOW_SCRIPTED) != "1":
         raise ModelNotFoundError(f"scripted models are for tests and need {ALLOW_SCRIPTED}=1 in the environment")
-    from samovar.generate.scripted import ScriptedModel
+    from samovar.generate.scripted import ScriptedModel, echo_model
 
-    return ScriptedModel([text])
+    return echo_model(text) if text == "echo" or text.startswith("echo,") else ScriptedModel([text])

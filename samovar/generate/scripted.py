@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from samovar.errors import ModelError, PromptTooLongError
-from samovar.generate.model import Cancel, GenerationOptions, Message, Piece, Usage
+from samovar.generate.model import Cancel, GenerationOptions, Message, Piece, StopReason, Usage
 
 Reply = str | Piece | ModelError
 Script = Sequence[Reply] | Callable[[Sequence[Message]], Reply]
@@ -35,8 +35,9 @@ class Request:
 class ScriptedModel:
     """Streams given replies in order (the last one repeats), or what `replies(messages)` returns.
 
-    A reply is a text, a `Piece` (its text and stop reason are used, e.g. ``Piece("no", "refused")``) or a `ModelError`
+    A reply is a text, a `Piece` (its text, stop reason and tool calls are used, e.g. ``Piece("no", "refused")``) or a `ModelError`
     to raise. `fail_after` raises in the middle of every reply after that many pieces. One token is one word.
+    With `remembers` False no request is kept (for load tests; replies must then be one, or a function).
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ScriptedModel:
         context_tokens: int = 4096,
         fail_after: int | None = None,
         name: str = "scripted",
+        remembers: bool = True,
     ) -> None:
         if not callable(replies) and not replies:
             raise ValueError("ScriptedModel needs at least one reply, or a function that makes them")
@@ -59,6 +61,7 @@ class ScriptedModel:
         self._name = name
         self._lock = threading.Lock()
         self.requests: list[Request] = []
+        self._remembers = remembers
         self.closed = False
 
     @property
@@ -90,8 +93,10 @@ class ScriptedModel:
             )
         if isinstance(reply, ModelError):
             raise reply
-        text, stop_reason = (reply.text, reply.stop_reason or "stop") if isinstance(reply, Piece) else (reply, "stop")
-        text = _cut_at_stop(text, options.stop)
+        if isinstance(reply, str):
+            reply = Piece(reply)
+        stop_reason: StopReason = reply.stop_reason or ("tool_calls" if reply.tool_calls else "stop")
+        text = _cut_at_stop(reply.text, options.stop)
         limit = min(options.max_tokens or self._context_tokens, self._context_tokens - prompt_tokens)
         words = text.split()
         if len(words) > limit:
@@ -106,7 +111,8 @@ class ScriptedModel:
             yield Piece(part)
         if self._fail_after is not None and num_sent <= self._fail_after:
             raise ModelError(f"{self._name} was told to fail after {self._fail_after} pieces")
-        yield Piece("", stop_reason, Usage(prompt_tokens, min(len(words), limit)))
+        usage = Usage(prompt_tokens, min(len(words), limit))
+        yield Piece("", stop_reason, usage, tool_calls=reply.tool_calls if stop_reason == "tool_calls" else ())
 
     def close(self) -> None:
         """Remember that it was closed."""
@@ -114,8 +120,9 @@ class ScriptedModel:
 
     def _next_reply(self, messages: Sequence[Message], options: GenerationOptions) -> Reply:
         with self._lock:
-            self.requests.append(Request(tuple(messages), options))
-            index = len(self.requests) - 1
+            if self._remembers:
+                self.requests.append(Request(tuple(messages), options))
+            index = max(0, len(self.requests) - 1)
         if callable(self._replies):
             return self._replies(messages)
         return self._replies[min(index, len(self._replies) - 1)]
@@ -146,3 +153,27 @@ def _cut_at_stop(text: str, stop: Sequence[str]) -> str:
 def _first_words(text: str, limit: int) -> str:
     ends = [match.end() for match in re.finditer(r"\S+", text)][:limit]
     return text[: ends[-1]] if ends else ""
+
+
+def echo_model(setting: str) -> ScriptedModel:
+    """Make a model for load tests from ``echo,words=40,delay=0.25``: see `echo_of`. Unknown names raise `ModelError`."""
+    values = {"words": 40.0, "delay": 0.0}
+    for part in setting.split(",")[1:]:
+        name, _, value = part.partition("=")
+        if name not in values or not re.fullmatch(r"\d+(\.\d+)?", value):
+            raise ModelError(f"expected scripted:echo,words=NUMBER,delay=SECONDS, found scripted:{setting}")
+        values[name] = float(value)
+    words = int(values["words"])
+    return ScriptedModel(
+        lambda messages: echo_of(messages[-1].content, words), delay_seconds=values["delay"], remembers=False
+    )
+
+
+def echo_of(question: str, words: int) -> str:
+    """Return that many words which all carry the question's first word, so that an answer that is cut or crossed with another's is known by any part.
+
+    >>> echo_of("q17 what?", 3)
+    'q17.0 q17.1 q17.2'
+    """
+    token = (question.split() or ["-"])[0]
+    return " ".join(f"{token}.{number}" for number in range(words))

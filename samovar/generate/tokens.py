@@ -8,12 +8,14 @@ Knows nothing about any service.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import threading
 from collections.abc import Sequence
 
-from samovar.generate.model import Message
+from samovar.generate.model import Message, Tool
+from samovar.generate.tools import tools_as_openai
 
 LETTER_BYTES_PER_TOKEN = 2.0
 MESSAGE_TOKENS = 8  # role markers and separators of one message; chat templates use 3–7
@@ -43,9 +45,12 @@ class TokenEstimator:
                 return 1.0
             return min(1.0, max(SMALLEST_SCALE, MARGIN * self._largest_part))
 
-    def count(self, messages: Sequence[Message]) -> int:
-        """Upper estimate of the prompt tokens of these messages."""
-        return math.ceil(self.scale * estimate_tokens(messages))
+    def count(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> int:
+        """Upper estimate of the prompt tokens of these messages, and of the description of the tools."""
+        estimate = estimate_tokens(messages)
+        if tools:
+            estimate += estimate_text(json.dumps(tools_as_openai(tools), ensure_ascii=False))
+        return math.ceil(self.scale * estimate)
 
     def observe(self, messages: Sequence[Message], prompt_tokens: int) -> None:
         """Learn from a service's own count; short prompts say more about the template than about the text."""
@@ -58,10 +63,17 @@ class TokenEstimator:
 def estimate_tokens(messages: Sequence[Message]) -> int:
     """Upper estimate without any experience: a token for each digit, sign, line and space before these, and for every two
     bytes of letters; other spaces belong to the words they begin."""
-    return PROMPT_TOKENS + sum(MESSAGE_TOKENS + _estimate_text(message.content) for message in messages)
+    return PROMPT_TOKENS + sum(
+        MESSAGE_TOKENS + estimate_text(message.content) + _estimate_calls(message) for message in messages
+    )
 
 
-def _estimate_text(text: str) -> int:
+def _estimate_calls(message: Message) -> int:
+    return sum(MESSAGE_TOKENS + estimate_text(f"{call.id} {call.name} {call.arguments}") for call in message.tool_calls)
+
+
+def estimate_text(text: str) -> int:
+    """Upper estimate of the tokens of a text alone."""
     singles = "".join(_SINGLES.findall(text))
     letters = count_bytes(text) - count_bytes(singles) - count_bytes("".join(_FREE_SPACES.findall(text)))
     return count_bytes(singles) + math.ceil(letters / LETTER_BYTES_PER_TOKEN)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from samovar.errors import ModelError, PromptTooLongError
 from samovar.generate.model import Cancel, GenerationOptions, Message, Model, Piece
-from samovar.generate.scripted import MESSAGE_TOKENS, ScriptedModel, split_text
+from samovar.generate.scripted import MESSAGE_TOKENS, ScriptedModel, echo_model, echo_of, split_text
 
 QUESTION = [Message("user", "Кто написал «Мёртвые души»?")]
 
@@ -111,3 +111,17 @@ def test_context_limits_the_completion() -> None:
 def test_needs_replies() -> None:
     with pytest.raises(ValueError, match="at least one"):
         ScriptedModel([])
+
+
+def test_an_echo_carries_its_question_in_every_word() -> None:
+    model = echo_model("echo,words=3")
+    text = "".join(piece.text for piece in model.stream([Message("user", "q17 what?")]))
+    assert text == "q17.0 q17.1 q17.2" == echo_of("q17 what?", 3)
+    assert model.requests == []
+    assert echo_of("", 1) == "-.0"
+
+
+@pytest.mark.parametrize("setting", ["echo,words", "echo,words=x", "echo,size=3", "echo,delay=-1", "echo,"])
+def test_an_echo_that_is_set_wrongly_is_refused(setting: str) -> None:
+    with pytest.raises(ModelError, match="scripted:echo"):
+        echo_model(setting)
