@@ -106,6 +106,10 @@ class Profile:
         return self._letters - set(self.folds) - set(self.lookalikes)
 
     @cached_property
+    def _is_foreign_to_ascii(self) -> bool:
+        return not any(c.isascii() for c in self.alphabet)
+
+    @cached_property
     def _lookalike_table(self) -> dict[int, str]:
         return {ord(a): b for a, b in self.lookalikes.items()}
 
@@ -156,8 +160,10 @@ class Profile:
 
     def accepts(self, word: str) -> bool:
         """Whether a folded word is written in this alphabet (digits, hyphens and apostrophes aside)."""
-        if word and self._letters.issuperset(word):
-            return True
+        if self._letters.issuperset(word):
+            return bool(word)
+        if self._is_foreign_to_ascii and word.isascii():
+            return False
         letters = [c for c in word if c.isalpha()]
         return bool(letters) and self._letters.issuperset(letters)
 
@@ -191,9 +197,9 @@ class Profile:
         found = self._lemmas.get(word)
         if found is None:
             folded = self.fold(word)
-            found = tuple(dict.fromkeys(lemma.translate(self._fold_table) for lemma in self.lemmatiser(folded))) or (
-                folded,
-            )
+            plain = self._plain.issuperset
+            lemmas = [x if plain(x) else x.translate(self._fold_table) for x in self.lemmatiser(folded)]
+            found = tuple(dict.fromkeys(lemmas)) or (folded,)
             if len(self._lemmas) >= _CACHE_WORDS:
                 self._lemmas.clear()
             self._lemmas[word] = found
@@ -213,10 +219,12 @@ class Profile:
         return found
 
     def _make_terms(self, word: str) -> tuple[str, ...]:
-        folded = self.fold(word).translate(_DASHES).translate(_QUOTES).strip("-'_")
+        folded = self.fold(word)
+        if not self._plain.issuperset(folded):
+            folded = folded.translate(_DASHES).translate(_QUOTES).strip("-'_")
         if not folded:
             return ()
-        out = dict.fromkeys(self.stem(lemma) for lemma in self.lemmas(folded))
+        out = dict.fromkeys(map(self.stemmer, self.lemmas(folded)))
         if "-" in folded:
             for part in folded.split("-"):
                 out.update(dict.fromkeys(self.terms(part)))

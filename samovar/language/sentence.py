@@ -19,6 +19,7 @@ Verdict = Literal["split", "join"]
 TERMINALS = ".!?…。！？।؟"
 CLOSERS = "\"'»”’)]}›"
 OPENERS = "\"'«„“‘([{‹"
+_OPENING = OPENERS + " "
 _CANDIDATE = re.compile(rf"[{re.escape(TERMINALS)}]+[{re.escape(CLOSERS)}]*(?=\s|$|[。！？])|\n[ \t]*\n\s*|\n")
 _LAST_WORD = re.compile(r"[^\W_]+(?:[-.][^\W_]+)*$")
 _LIST_ITEM = re.compile(r"(?:[-–—•*·]|\d{1,3}[.)]|[^\W\d_][.)])\s")
@@ -45,15 +46,8 @@ class Candidate:
     mark: str
     right: str
     gap: str
-
-    @property
-    def last_word(self) -> str:
-        match = _LAST_WORD.search(self.left)
-        return match.group() if match else ""
-
-    @property
-    def right_first(self) -> str:
-        return self.right.lstrip(OPENERS + " ")[:1]
+    last_word: str
+    right_first: str
 
 
 def empty_side(c: Candidate, _: Abbreviations) -> Verdict | None:
@@ -72,7 +66,7 @@ def line_break(c: Candidate, _: Abbreviations) -> Verdict | None:
 
 def list_number(c: Candidate, _: Abbreviations) -> Verdict | None:
     """``1. First`` at the head of a line is the item's number, not a sentence."""
-    return "join" if c.mark == "." and _LIST_NUMBER.search(c.left) else None
+    return "join" if c.mark == "." and c.last_word[-1:].isdigit() and _LIST_NUMBER.search(c.left) else None
 
 
 def exclamation(c: Candidate, _: Abbreviations) -> Verdict | None:
@@ -144,7 +138,10 @@ def _candidate(text: str, match: re.Match[str]) -> tuple[int, int, Candidate]:
     while after < len(text) and text[after].isspace():
         after += 1
     left = text[max(0, match.start() - _CONTEXT) : match.start()]
-    return boundary, after, Candidate(left, mark, text[after : after + _CONTEXT], text[boundary:after])
+    right = text[after : after + _CONTEXT]
+    word = _LAST_WORD.search(left, left.rfind(" ") + 1)  # no word has a space: begin where one may
+    last_word = word.group() if word else ""
+    return boundary, after, Candidate(left, mark, right, text[boundary:after], last_word, right.lstrip(_OPENING)[:1])
 
 
 def explain_sentences(text: str, profile: Abbreviations) -> list[tuple[int, str, Verdict]]:

@@ -34,10 +34,12 @@ _INNER = rf"[{HYPHENS}{APOSTROPHES}]"
 
 # A word: letters, digits and marks, joined by single inner hyphens or apostrophes. A number may group thousands with a
 # no-break or thin space ("1 799"; an ordinary space only before exactly three digits) and have a decimal part.
-TOKEN = re.compile(
-    rf"(?P<number>\d+(?:[\u00a0\u202f\u2009 ]\d{{3}}(?!\d))*(?:[.,]\d+)*(?![{_WORD_CHARS}]|{_INNER}[{_WORD_CHARS}]))"
-    rf"|(?P<word>[{_WORD_CHARS}]+(?:{_INNER}[{_WORD_CHARS}]+)*)"
-)
+_NUMBER = rf"\d+(?:[\u00a0\u202f\u2009 ]\d{{3}}(?!\d))*(?:[.,]\d+)*(?![{_WORD_CHARS}]|{_INNER}[{_WORD_CHARS}])"
+_WORD = rf"[{_WORD_CHARS}]+(?:{_INNER}[{_WORD_CHARS}]+)*"
+TOKEN = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>{_WORD})")
+# the same tokens for whoever wants their texts alone: `findall` makes them in one call of C
+TOKEN_TEXT = re.compile(rf"{_NUMBER}|{_WORD}")
+NUMBER = re.compile(_NUMBER)  # `fullmatch` says whether a token's text is a number
 SIMPLE_WORD = re.compile(rf"[{_WORD_CHARS}]+")
 _HAS_LETTER = re.compile(r"[^\W\d_]")
 

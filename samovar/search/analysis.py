@@ -1,8 +1,7 @@
-"""From text to index terms: which profile reads which word, and the *slots* in which the terms of a passage are kept.
+"""From text to index terms: which profile reads which word, and the *slots* of a passage.
 
-A passage becomes one string. Every token of the text is one slot, ``|term|`` or ``|term|other term|`` where the word has several
-readings; slots follow one another (``|a||b|c||d|``) and sentences are parted by a line break. So the k-th slot is the k-th token of
-the text, a term's frequency is ``slots.count("|term|")``, and no word is analysed again when a query is answered.
+Every token of the text is one slot: its terms, the likeliest first, parted by spaces (terms have none). The slots of a sentence are one
+line. So the k-th slot is the k-th token of the text, and no word is analysed again when a query is answered.
 
 A word of the document's own script goes to the profile of its language; a word of another script to the profile that says
 ``reads_script`` for it; the rest (numbers, unknown scripts) is folded only. Knows nothing about scores or files.
@@ -11,13 +10,14 @@ A word of the document's own script goes to the profile of its language; a word 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
 
 from samovar.language import Profile, available_profiles, neutral_profile, profile_for
-from samovar.language.token import TOKEN, Token
+from samovar.language.token import NUMBER, TOKEN, TOKEN_TEXT, Token
 
 CODE_REVISION = 1  # raised whenever this file gives other slots for the same text
 TERM_LETTERS = 48  # longer "words" (base64, URLs run together) are cut: nobody types them
@@ -25,9 +25,10 @@ _CACHE_WORDS = 300_000
 _CACHE_QUERY_WORDS = 10_000
 _PACKAGES = ("pymorphy3", "pymorphy3-dicts-ru", "PyStemmer", "tantivy")
 
-GAP = "|"
-BREAK = "\n"
-TITLE_END = "\f"
+EMPTY_SLOT = "_"  # of a token without a term
+
+Line = Sequence[str]
+"""The slots of one sentence, or of one title."""
 
 
 def analyser_version() -> str:
@@ -53,9 +54,9 @@ def script_readers() -> tuple[Profile, ...]:
 
 
 def clean_term(term: str) -> str:
-    """Return a term as it may stand in a slot: no white space, no slot marks, not endless."""
+    """Return a term as it may stand in a slot: no white space, not endless."""
     if not term.isalnum():
-        term = "".join(term.split()).replace(GAP, "")
+        term = "".join(term.split())
     return term[:TERM_LETTERS]
 
 
@@ -66,11 +67,11 @@ def number_term(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """The slots of one passage, how many there are, and the forms (folded words as written) it has."""
+    """The slots of one passage as a line per sentence (none is empty), how many there are, and its words as written."""
 
-    slots: str
+    lines: tuple[Line, ...]
     length: int
-    forms: tuple[str, ...]
+    words: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -82,37 +83,39 @@ class PassageAnalyser:
     def analyse(self, text: str, language: str) -> Analysed:
         """Return the slots of a passage of a document in `language` (BCP 47)."""
         profile = profile_for(language)
+        lines: list[Line] = []
+        words: list[str] = []
+        for start, end in profile.sentences(text):  # they cover every token, and none reaches over an end
+            found = TOKEN_TEXT.findall(text, start, end)
+            if found:
+                lines.append(self._line(found, profile))
+                words += found
+        return Analysed(tuple(lines), len(words), tuple(words))
+
+    def _line(self, words: Sequence[str], profile: Profile) -> Line:
         known = self._slots.setdefault(profile.tag, {})
         if len(known) > _CACHE_WORDS:
             known.clear()
-        parts: list[str] = []
-        words: list[str] = []
-        ends = [end for _, end in profile.sentences(text)]
-        sentence, boundary = 0, (ends[0] if ends else len(text))
-        for match in TOKEN.finditer(text):
-            while match.start() >= boundary and sentence < len(ends) - 1:
-                sentence += 1
-                boundary = ends[sentence]
-                if parts and parts[-1] is not BREAK:
-                    parts.append(BREAK)
-            word = match.group()
-            slot = known.get(word)
-            if slot is None:
-                slot = known[word] = make_slot(word, match.lastgroup == "number", profile)
-            parts.append(slot)
-            words.append(word)
-        return Analysed("".join(parts), len(words), tuple(words))
+        for word in words:
+            if word not in known:
+                known[word] = make_slot(word, profile)
+        return list(map(known.__getitem__, words))
 
-    def analyse_titles(self, titles: Iterable[str], language: str) -> str:
-        """Return the slots of a title and its aliases, one line each."""
-        lines = (self.analyse(" ".join(t.split()), language).slots.replace(BREAK, "") for t in titles)
-        return BREAK.join(line for line in dict.fromkeys(lines) if line)
+    def analyse_titles(self, titles: Iterable[str], language: str) -> tuple[Line, ...]:
+        """Return the slots of a title and its aliases, one line each, equal ones once."""
+        profile = profile_for(language)
+        lines = (self._line(TOKEN_TEXT.findall(" ".join(title.split())), profile) for title in titles)
+        return tuple({" ".join(line): line for line in lines if line}.values())
+
+    def forget(self) -> None:
+        """Let go of what was kept."""
+        self._slots.clear()
 
 
-def make_slot(word: str, is_number: bool, profile: Profile) -> str:
+def make_slot(word: str, profile: Profile) -> str:
     """Return the slot of one token read in a document of `profile`."""
-    terms = (number_term(word),) if is_number else document_terms(word, profile)
-    return GAP + "".join(t + GAP for t in terms or ("_",))
+    terms = (number_term(word),) if NUMBER.fullmatch(word) else document_terms(word, profile)
+    return " ".join(terms) or EMPTY_SLOT
 
 
 def document_terms(word: str, profile: Profile) -> tuple[str, ...]:
@@ -183,15 +186,4 @@ def is_mixed(word: str) -> bool:
 
 def slot_spans(text: str) -> list[tuple[int, int]]:
     """Return the character spans of a passage's tokens: the k-th belongs to the k-th slot."""
-    return [match.span() for match in TOKEN.finditer(text)]
-
-
-def slot_numbers(slots: str, pattern: str) -> Sequence[int]:
-    """Return the numbers of the slots that hold ``pattern`` (a term with its marks)."""
-    out = []
-    at = slots.find(pattern)
-    while at >= 0:
-        # a slot before this one has ended at each "||" or line break; the mark that begins our own slot is not counted
-        out.append(slots.count("||", 0, at + 1) + slots.count(BREAK, 0, at))
-        at = slots.find(pattern, at + len(pattern) - 1)
-    return out
+    return list(map(re.Match.span, TOKEN.finditer(text)))

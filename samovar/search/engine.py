@@ -74,8 +74,11 @@ class SearchEngine(Protocol):
     def find(self, query: EngineQuery, limit: int, *, count: bool = False) -> Candidates:
         """Return up to `limit` candidates of the last commit."""
 
-    def write(self, added: Sequence[EngineRow], removed: Sequence[int], *, large: bool = False) -> None:
-        """Remove, then add, then commit; an id that is added again replaces the old one. `large` says that much more follows."""
+    def write(
+        self, added: Sequence[EngineRow], removed: Sequence[int], *, large: bool = False, commit: bool = True
+    ) -> None:
+        """Remove, then add, then commit unless told otherwise; an id that is added again replaces the old one. `large` says that much
+        more follows."""
 
     def highest_id(self) -> int:
         """Return the highest passage id of the last commit, 0 when empty."""
@@ -154,7 +157,7 @@ class TantivyEngine:
             clauses = [(t.Occur.Must, make.boolean_query(clauses))]
         clauses += [(t.Occur.MustNot, self._any_of(g)) for g in query.excluded]
         if hidden := query.filters.hidden_sources:
-            clauses.append((t.Occur.MustNot, make.term_set_query(self._schema, "source", list(hidden))))
+            clauses.append((t.Occur.MustNot, self._one_of("source", hidden)))
         clauses += [(t.Occur.Must, make.const_score_query(q, 0.0)) for q in self._filter_queries(query.filters)]
         return make.boolean_query(clauses)
 
@@ -168,6 +171,12 @@ class TantivyEngine:
         queries = self._term_queries(group)
         return queries[0] if len(queries) == 1 else self._tantivy.Query.disjunction_max_query(queries)
 
+    def _one_of(self, name: str, values: Sequence[str]) -> Any:
+        make = self._tantivy.Query
+        if len(values) == 1:  # a set is looked for in the whole dictionary: 0.4 against 0.1 ms
+            return make.term_query(self._schema, name, values[0], "basic")
+        return make.term_set_query(self._schema, name, list(values))
+
     def _filter_queries(self, filters: Filters) -> list[Any]:
         t, make = self._tantivy, self._tantivy.Query
         fields = {
@@ -178,7 +187,7 @@ class TantivyEngine:
             "publisher": filters.publishers,
             "document_id": filters.document_ids,
         }
-        queries = [make.term_set_query(self._schema, name, list(values)) for name, values in fields.items() if values]
+        queries = [self._one_of(name, values) for name, values in fields.items() if values]
         if filters.published_from or filters.published_to:
             low = date_number(filters.published_from) or 1
             high = date_number(filters.published_to, last=True) or 99999999
@@ -194,7 +203,9 @@ class TantivyEngine:
         return queries
 
     # -- writing --------------------------------------------------------------------------------------------------------
-    def write(self, added: Sequence[EngineRow], removed: Sequence[int], *, large: bool = False) -> None:
+    def write(
+        self, added: Sequence[EngineRow], removed: Sequence[int], *, large: bool = False, commit: bool = True
+    ) -> None:
         try:
             if self._writer is None:
                 self._writer = self._index.writer(_HEAP_LARGE if large else _HEAP_SMALL, 1)
@@ -203,13 +214,15 @@ class TantivyEngine:
                 self._writer.delete_documents_by_query(self._tantivy.Query.term_query(self._schema, "id", number))
             for row in added:
                 self._writer.add_document(self._document(row))
-            self._writer.commit()
+            if commit:
+                self._writer.commit()
         except (ValueError, OSError) as error:
             self._writer = None
             raise SearchError(
                 f"expected to write the search index, found: {error}. Check the free space on the disk."
             ) from error
-        self.reload()
+        if commit:
+            self.reload()
 
     def _document(self, row: EngineRow) -> Any:
         document = self._tantivy.Document()

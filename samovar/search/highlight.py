@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from samovar.search.analysis import BREAK, slot_numbers
+from samovar.search.codes import BREAK, num_slots, slot_numbers
 
 SNIPPET_LETTERS = 240
 
@@ -15,12 +15,12 @@ Span = tuple[int, int]
 
 
 def find_highlights(
-    spans: Sequence[Span], body: str, patterns: Sequence[tuple[str, float]]
+    spans: Sequence[Span], body: str, codes: Sequence[tuple[str, float]]
 ) -> list[tuple[int, int, float]]:
     """Return (start, end, weight) of each matched word, in order. `spans` are the tokens' places in the passage's text."""
     found: dict[int, float] = {}
-    for pattern, weight in patterns:
-        for number in slot_numbers(body, pattern):
+    for code, weight in codes:
+        for number in slot_numbers(body, code):
             if number < len(spans):
                 found[number] = max(weight, found.get(number, 0.0))
     return [(*spans[number], weight) for number, weight in sorted(found.items())]
@@ -31,7 +31,7 @@ def sentence_spans(text: str, spans: Sequence[Span], body: str) -> list[Span]:
     starts = [0]
     tokens = 0
     for sentence in body.split(BREAK)[:-1]:
-        tokens += sentence.count("||") + 1 if sentence else 0
+        tokens += num_slots(sentence)
         if tokens < len(spans):
             starts.append(_opening(text, spans[tokens][0]))
     ends = [*starts[1:], len(text)]

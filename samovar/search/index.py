@@ -23,14 +23,17 @@ from samovar.corpus.document import Document
 from samovar.errors import HomeError, SearchError
 from samovar.language import profile_for
 from samovar.language.token import tokenize
-from samovar.library import Change, Library, Passage
-from samovar.search.analysis import TITLE_END, PassageAnalyser, analyser_version
+from samovar.library import Change, Library
+from samovar.search.analysis import Line, PassageAnalyser, analyser_version
 from samovar.search.engine import EngineRow, SearchEngine, TantivyEngine
-from samovar.search.rows import Row, Rows
+from samovar.search.rows import Draft, Rows
 
 FOLDER = "index"
-LAYOUT = 1  # of the rows file and the engine's fields
+LAYOUT = 2  # of the rows file and the engine's fields
 BATCH_PASSAGES = 2_000
+COMMIT_PASSAGES = (
+    20_000  # of a build: each commit of the engine makes a segment, and ten times as many cost a search 0.3 ms
+)
 LARGE_PASSAGES = 4_000  # more than this is a build, worth a large buffer
 WAIT_SECONDS = 30.0  # for another process's first batch, when there is nothing to search yet
 
@@ -64,6 +67,7 @@ class SearchIndex:
         self.root = home / FOLDER
         self._make_engine = make_engine
         self._analyser = PassageAnalyser()
+        self._forms: Counter[str] = Counter()
         self._lock = RLock()
         name = getattr(make_engine, "name", "engine")
         stamp = f"{LAYOUT} {analyser_version()} {name} {library.identity}"
@@ -99,6 +103,7 @@ class SearchIndex:
         if self.rows.statistics().num_passages and self.engine.highest_id() == 0:
             self.close()
             raise SearchError(f"expected the passages of {self.folder} in its engine, found none.")
+        self._state = self.rows.state()
         self.seen = self.version
 
     def _wipe(self) -> None:
@@ -132,10 +137,14 @@ class SearchIndex:
 
     def refresh(self) -> int:
         """See what another process has committed; return the version now searched."""
+        state = self.rows.state()
+        if state == self._state:
+            return self.seen
         version = self.version
         if version != self.seen:
             self.engine.reload()
             self.seen = version
+        self._state = state
         return version
 
     # -- sync -------------------------------------------------------------------------------------------------------------
@@ -172,24 +181,43 @@ class SearchIndex:
             version = 0
         if version == self.library.version:
             return SyncReport(self.refresh())
+        self._forms.clear()  # of a sync that failed
         total = max(self.library.num_passages - self.rows.statistics().num_passages, 0)
-        added = removed = 0
+        large = total > LARGE_PASSAGES
+        added = removed = waiting = 0
         for change in self.library.changes(version, batch=BATCH_PASSAGES):
             if change.kind == "removed":
                 removed += self._remove([p.id for p in change.passages])
             elif change.passages:
-                self._add(change, large=total > LARGE_PASSAGES)
+                waiting += len(change.passages)
+                commit = (
+                    not large or not added or waiting >= COMMIT_PASSAGES
+                )  # the first ones soon: they can be searched
+                self._add(change, large=large, commit=commit)
                 added += len(change.passages)
+                waiting = 0 if commit else waiting
             version = change.version
-            self.rows.set_meta("version", str(version))
+            if not waiting:
+                self.rows.set_meta("version", str(version))
             if progress is not None:
                 progress(SyncProgress(added, max(total, added)))
+        if waiting:
+            with self.rows.transaction():
+                self._write_forms()
+            self.engine.write([], [], large=large)
+            self.rows.set_meta("version", str(version))
         with self.rows.transaction():
             self.rows.recount_grams()
         self.engine.finish()
+        self.rows.finish()
+        self._analyser.forget()
         self.seen = version
         self._drop_others()
         return SyncReport(version, added, removed, time.monotonic() - began)
+
+    def _write_forms(self) -> None:
+        self.rows.count_forms(self._forms)
+        self._forms.clear()
 
     def _holds_anything(self) -> bool:
         return self.rows.statistics().num_passages > 0 or self.engine.highest_id() > 0
@@ -200,13 +228,12 @@ class SearchIndex:
         self.engine.write([], ids)
         return len(present)
 
-    def _add(self, change: Change, *, large: bool) -> None:
+    def _add(self, change: Change, *, large: bool, commit: bool) -> None:
         highest = self.engine.highest_id()
-        forms: Counter[str] = Counter()
         languages: Counter[str] = Counter()
-        rows: list[Row] = []
+        drafts: list[Draft] = []
         for_engine: list[EngineRow] = []
-        titles: dict[str, str] = {}
+        titles: dict[str, tuple[Line, ...]] = {}
         parties: dict[str, int] = {}
         words: dict[str, Counter[str]] = {}
         with self.rows.transaction():
@@ -220,23 +247,19 @@ class SearchIndex:
                 name = document.publisher or document.source
                 if name not in parties:
                     parties[name] = self.rows.party(name)
-                row, seen = self._make_row(passage, document.language, head, parties[name])
-                words.setdefault(document.language, Counter()).update(seen)
+                made = self._analyser.analyse(passage.text, document.language)
+                words.setdefault(document.language, Counter()).update(made.words)
                 languages[profile_for(document.language).tag] += 1
-                rows.append(row)
-                for_engine.append(_engine_row(row, document))
+                draft = Draft(passage.id, made.length, digest_of(passage.text), parties[name], head, made.lines)
+                drafts.append(draft)
+                for_engine.append(_engine_row(draft, document))
             for language, counts in words.items():
-                forms.update(_fold_forms(counts, language))
-            repeated = self.rows.add(rows, languages, forms)
-        replaced = set(repeated) | {row.id for row in rows if row.id <= highest}
-        self.engine.write(for_engine, sorted(replaced), large=large)
-
-    def _make_row(self, passage: Passage, language: str, head: str, party: int) -> tuple[Row, tuple[str, ...]]:
-        made = self._analyser.analyse(passage.text, language)
-        digest = int.from_bytes(
-            hashlib.blake2b(passage.text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True
-        )
-        return Row(passage.id, made.length, digest, party, head + TITLE_END + made.slots), made.forms
+                self._forms.update(_fold_forms(counts, language))
+            repeated = self.rows.add(drafts, languages)
+            if commit:
+                self._write_forms()
+        replaced = set(repeated) | {draft.id for draft in drafts if draft.id <= highest}
+        self.engine.write(for_engine, sorted(replaced), large=large, commit=commit)
 
     def _drop_others(self) -> None:
         """Delete indexes of other stamps and what a killed wipe left behind; other engines' indexes stay."""
@@ -268,10 +291,15 @@ def _fold_forms(counts: Counter[str], language: str) -> Counter[str]:
     return folded
 
 
-def _engine_row(row: Row, document: Document) -> EngineRow:
+def digest_of(text: str) -> int:
+    """Return a hash of a passage's text in 64 signed bits."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
+
+
+def _engine_row(draft: Draft, document: Document) -> EngineRow:
     return EngineRow(
-        id=row.id,
-        terms=" ".join(_terms_in_order(row.slots)),
+        id=draft.id,
+        terms=" ".join([" ".join(line) for line in (*draft.head, *draft.body)]),
         document_id=document.id,
         source=document.source,
         language=document.language,
@@ -280,7 +308,3 @@ def _engine_row(row: Row, document: Document) -> EngineRow:
         publisher=document.publisher,
         published=document.published,
     )
-
-
-def _terms_in_order(slots: str) -> list[str]:
-    return slots.replace(TITLE_END, "|").replace("\n", "|").replace("|", " ").split()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from samovar.language import Profile
 from samovar.language.token import Token, tokenize
@@ -15,8 +16,9 @@ from samovar.search.analysis import QueryAnalyser, clean_term, is_mixed
 from samovar.search.engine import EngineQuery, TermGroup
 from samovar.search.query import Filters, Query, parse_query
 from samovar.search.rescore import TYPO_TRUST, ScoredPhrase, ScoredWord, Scorer, inverse_frequency
-from samovar.search.rows import Rows, grams_of
+from samovar.search.rows import Rows
 from samovar.search.spelling import Correction, Speller
+from samovar.search.vocabulary import Entry, grams_of
 
 KIN_SHARE = 0.7  # of its letters that a term must share with its kin, from the beginning on
 KIN_LETTERS = 4  # at least so many
@@ -26,6 +28,7 @@ MOST_GRAM_FREQUENCY = 0.13  # of the passages: a piece in more of them is not wo
 FEW_PASSAGES = 10  # so many are never "too many", however small the library
 PHRASE_BOOST = 1.5  # words in quotation marks bring in candidates a little more than others
 
+_KEPT_READINGS = 10_000
 _SHORT_TWIN = 2  # letters: so short a word in the other script's twins is a slip of the keyboard, not a foreign word
 
 
@@ -46,6 +49,14 @@ class Plan:
         return bool(query.required or query.excluded) or not query.filters.is_empty() or self.query.strict
 
 
+class _Reading(NamedTuple):
+    """What a query word is by itself: the form it is shown in, its index terms, whether it carries no content."""
+
+    name: str
+    terms: tuple[str, ...]
+    is_stop_word: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Word:
     """A query word with the terms under which it is looked for."""
@@ -53,6 +64,7 @@ class _Word:
     token: Token
     name: str
     terms: tuple[str, ...]
+    is_stop_word: bool
     correction: Correction | None = None
 
     @property
@@ -68,21 +80,20 @@ class Planner:
         self.statistics = rows.statistics()
         self.analyser = QueryAnalyser(self.statistics.languages)
         self.speller = Speller(rows, self.analyser)
+        self._read: dict[tuple[str, str, str], _Reading] = {}
 
     def make(self, text: str, filters: Filters = Filters()) -> Plan:
         """Return the plan for a query text."""
         text, switched = self.speller.switch_chunks(text, self._is_known)
         query = parse_query(text)
         main = self.analyser.main_profile([t.text for t in query.words if t.kind != "number"])
-        words, frequencies = self._words(query, main)
+        words, entries = self._words(query, main)
         # words without content score only when there is nothing else
-        chosen = [w for w in words if not self._is_stop_word(w, main)] or words
+        chosen = [w for w in words if not w.is_stop_word] or words
         corrections = [*switched, *(w.correction for w in chosen if w.correction is not None)]
-        scored = [self._scored(word, frequencies) for word in chosen]
-        scorer = Scorer(
-            self._with_grams(scored, chosen), self._phrases(query, frequencies), self.statistics.average_length
-        )
-        engine_query = self._engine_query(query, chosen, frequencies, filters)
+        scored = [self._scored(word, entries) for word in chosen]
+        scorer = Scorer(self._with_grams(scored, chosen), self._phrases(query, entries), self.statistics.average_length)
+        engine_query = self._engine_query(query, chosen, entries, filters)
         return Plan(query, engine_query, scorer, tuple((c.typed, c.text) for c in corrections), ())
 
     # -- words ------------------------------------------------------------------------------------------------------------
@@ -90,22 +101,34 @@ class Planner:
         terms = [t for token in tokenize(word) for t in self.analyser.terms(token)]
         return any(self.rows.document_frequencies(terms).values())
 
-    def _words(self, query: Query, main: Profile) -> tuple[list[_Word], dict[str, int]]:
-        """All words of the query, each once, unknown ones corrected; and the frequencies of their terms."""
+    def _words(self, query: Query, main: Profile) -> tuple[list[_Word], dict[str, Entry]]:
+        """All words of the query, each once, unknown ones corrected; and what is known of their terms."""
         found: dict[tuple[str, ...], _Word] = {}
         for token in query.words:
-            terms = self._all_terms(token, main)
-            if terms and terms not in found:
-                found[terms] = _Word(token, self.analyser.fold(token.text), terms)
-        frequencies = self.rows.document_frequencies(t for terms in found for t in terms)
+            reading = self._reading(token, main)
+            if reading.terms and reading.terms not in found:
+                found[reading.terms] = _Word(token, reading.name, reading.terms, reading.is_stop_word)
+        entries = self.rows.terms(t for terms in found for t in terms)
         words = []
         for word in found.values():
-            if not any(frequencies[t] for t in word.terms) and word.token.kind != "number":
-                word = self._corrected(word)
+            if not any(entries[t].df for t in word.terms) and word.token.kind != "number":
+                word = self._corrected(word, main)
                 if word.correction is not None:
-                    frequencies |= self.rows.document_frequencies(word.terms)
+                    entries |= self.rows.terms(word.terms)
             words.append(word)
-        return words, frequencies
+        return words, entries
+
+    def _reading(self, token: Token, main: Profile) -> _Reading:
+        """How a word is read in a query of this main language; remembered, because questions share most of their words."""
+        key = (token.text, token.kind, main.tag)
+        found = self._read.get(key)
+        if found is None:
+            if len(self._read) >= _KEPT_READINGS:
+                self._read.clear()
+            found = self._read[key] = _Reading(
+                self.analyser.fold(token.text), self._all_terms(token, main), self._is_stop_word(token.text, main)
+            )
+        return found
 
     def _all_terms(self, token: Token, main: Profile) -> tuple[str, ...]:
         """The terms of a word; one wholly in look-alikes of the letters that the query is written in stands for both readings."""
@@ -118,59 +141,57 @@ class Planner:
         own = () if len(twin) <= _SHORT_TWIN else self.analyser.terms(token)
         return tuple(dict.fromkeys((*map(clean_term, main.terms(twin)), *own)))
 
-    def _is_stop_word(self, word: _Word, main: Profile) -> bool:
-        """Whether a word carries no content as written, as corrected, or as the look-alike that it may be."""
-        text = word.correction.text if word.correction is not None else word.token.text
+    def _is_stop_word(self, text: str, main: Profile) -> bool:
+        """Whether a word carries no content as written or as the look-alike that it may be."""
         twin = None if main.accepts(main.fold(text)) else main.as_lookalike(text)
         return self.analyser.is_stop_word(text) or (twin is not None and main.is_stop_word(twin))
 
-    def _corrected(self, word: _Word) -> _Word:
+    def _corrected(self, word: _Word, main: Profile) -> _Word:
         correction = self.speller.correct(word.token.text)
-        return word if correction is None else replace(word, terms=correction.terms, correction=correction)
+        if correction is None:
+            return word
+        is_stop_word = self._is_stop_word(correction.text, main)
+        return _Word(word.token, word.name, correction.terms, is_stop_word, correction)
 
-    def _scored(self, word: _Word, frequencies: dict[str, int]) -> ScoredWord:
+    def _scored(self, word: _Word, entries: dict[str, Entry]) -> ScoredWord:
         passages = self.statistics.num_passages
-        terms = tuple((t, inverse_frequency(frequencies[t], passages)) for t in word.terms if frequencies[t] > 0)
+        known = (entries[t] for t in word.terms)
+        terms = tuple((entry.code, inverse_frequency(entry.df, passages)) for entry in known if entry.df > 0)
         return ScoredWord(word.name, terms, (), word.correction.text if word.correction else "", word.trust)
 
     def _with_grams(self, scored: Sequence[ScoredWord], words: Sequence[_Word]) -> list[ScoredWord]:
         pieces = [list(dict.fromkeys(grams_of(w.terms[0]))) if w.token.kind != "number" else [] for w in words]
-        frequencies = self.rows.gram_frequencies(g for grams in pieces for g in grams)
+        entries = self.rows.grams(g for grams in pieces for g in grams)
         passages = self.statistics.num_passages
         most = max(FEW_PASSAGES, MOST_GRAM_FREQUENCY * passages)
+        weights = {g: (e.code, inverse_frequency(e.df, passages)) for g, e in entries.items() if 0 < e.df <= most}
         return [
-            replace(
-                word,
-                grams=tuple(
-                    (g, inverse_frequency(frequencies[g], passages)) for g in grams if 0 < frequencies[g] <= most
-                ),
-            )
-            for word, grams in zip(scored, pieces, strict=True)
+            ScoredWord(w.name, w.terms, tuple([weights[g] for g in grams if g in weights]), w.correction, w.trust)
+            for w, grams in zip(scored, pieces, strict=True)
         ]
 
-    def _phrases(self, query: Query, frequencies: dict[str, int]) -> list[ScoredPhrase]:
+    def _phrases(self, query: Query, entries: dict[str, Entry]) -> list[ScoredPhrase]:
         out = []
         for text in query.phrases:
             words = tuple(self.analyser.terms(token) for token in tokenize(text))
             if len(words) < 2 and not query.strict:
                 continue
-            known = frequencies | self.rows.document_frequencies(
-                t for terms in words for t in terms if t not in frequencies
-            )
+            known = entries | self.rows.terms(t for terms in words for t in terms if t not in entries)
             weights = [
-                inverse_frequency(max(known[t] for t in terms), self.statistics.num_passages)
+                inverse_frequency(max(known[t].df for t in terms), self.statistics.num_passages)
                 for terms in words
                 if terms
             ]
-            out.append(ScoredPhrase(text, words, math.fsum(weights)))
+            codes = tuple(tuple(known[t].code for t in terms if known[t].code) for terms in words)
+            out.append(ScoredPhrase(text, codes, math.fsum(weights)))
         return out
 
     # -- engine -----------------------------------------------------------------------------------------------------------
     def _engine_query(
-        self, query: Query, words: Sequence[_Word], frequencies: dict[str, int], filters: Filters
+        self, query: Query, words: Sequence[_Word], entries: dict[str, Entry], filters: Filters
     ) -> EngineQuery:
         quoted = {t for phrase in query.phrases for token in tokenize(phrase) for t in self.analyser.terms(token)}
-        groups = tuple(self._group(w, frequencies, PHRASE_BOOST if quoted & set(w.terms) else 1.0) for w in words)
+        groups = tuple(self._group(w, entries, PHRASE_BOOST if quoted & set(w.terms) else 1.0) for w in words)
         required = [self._terms_of(text) for text in query.required]
         if query.strict:
             required += [self._terms_of(token.text) for phrase in query.phrases for token in tokenize(phrase)]
@@ -185,9 +206,9 @@ class Planner:
         tokens = tokenize(text)
         return self.analyser.terms(tokens[0]) if tokens else ()
 
-    def _group(self, word: _Word, frequencies: dict[str, int], weight: float) -> TermGroup:
-        known = tuple(t for t in word.terms if frequencies[t] > 0)
-        rare = sum(frequencies[t] for t in known) <= max(FEW_PASSAGES, KIN_FREQUENCY * self.statistics.num_passages)
+    def _group(self, word: _Word, entries: dict[str, Entry], weight: float) -> TermGroup:
+        known = tuple(t for t in word.terms if entries[t].df > 0)
+        rare = sum(entries[t].df for t in known) <= max(FEW_PASSAGES, KIN_FREQUENCY * self.statistics.num_passages)
         kin = self._kin(word) if rare and word.token.kind == "word" else ()
         return TermGroup(known, tuple(t for t in kin if t not in known), weight)
 

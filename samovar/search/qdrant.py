@@ -107,7 +107,9 @@ class QdrantEngine:
             total = self._backend.count([*must, *any_term], must_not)
         return Candidates(tuple(i for i, _ in found), tuple(score for _, score in found), total)
 
-    def write(self, added: Sequence[EngineRow], removed: Sequence[int], *, large: bool = False) -> None:
+    def write(
+        self, added: Sequence[EngineRow], removed: Sequence[int], *, large: bool = False, commit: bool = True
+    ) -> None:
         fresh = {row.id for row in added}
         gone = [i for i in removed if i not in fresh]
         if gone:

@@ -1,4 +1,4 @@
-"""Stage two: the score itself, as a sum of named components over the slots of a passage.
+"""Stage two: the score itself, as a sum of named components over the codes of a passage.
 
     text:WORD      BM25 of the word (any of its readings), k1 = 0.8, b = 0.5
     sentence       the sentence that holds most of the query: the sum of the weights (idf) of the words in it
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from samovar.search.analysis import BREAK, GAP, TITLE_END, slot_numbers
+from samovar.search.codes import BREAK, num_slots, slot_numbers
 from samovar.search.hit import Component
 from samovar.search.rows import Row
 
@@ -40,8 +40,8 @@ def inverse_frequency(df: int, num_passages: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ScoredWord:
-    """A query word ready to be counted: its `terms` with their weights, its pieces with theirs. `correction` is the spelling
-    under which it is looked for, when that is not the one typed."""
+    """A query word ready to be counted: the codes of its `terms` with their weights, those of its pieces with theirs. `correction` is
+    the spelling under which it is looked for, when that is not the one typed."""
 
     name: str
     terms: tuple[tuple[str, float], ...]
@@ -57,7 +57,7 @@ class ScoredWord:
 
 @dataclass(frozen=True, slots=True)
 class ScoredPhrase:
-    """A phrase: for each of its words the terms that may stand there; `weight` is the sum of the words' weights."""
+    """A phrase: for each of its words the codes of the terms that may stand there; `weight` is the sum of the words' weights."""
 
     text: str
     words: tuple[tuple[str, ...], ...]
@@ -65,11 +65,11 @@ class ScoredPhrase:
 
 
 class _Base(NamedTuple):
-    """The cheap part of a score: `text` as (word index, value) of the words that are there, the rest as single numbers, the indices of
-    the words that are `missing`."""
+    """The cheap part of a score: `text` is the value of each word that is there, by its index, the rest are single numbers; the indices
+    of the words that are `missing`."""
 
     total: float
-    text: list[tuple[int, float]]
+    text: dict[int, float]
     sentence: float
     title: float
     phrases: list[float]
@@ -82,68 +82,63 @@ class Scorer:
     def __init__(self, words: Sequence[ScoredWord], phrases: Sequence[ScoredPhrase], average_length: float) -> None:
         self.words = tuple(words)
         self.phrases = tuple(phrases)
-        self._average = max(average_length, 1.0)
-        # (word index, pattern, largest value), the terms of one word next to one another
-        self._patterns = [
-            (index, GAP + term + GAP, weight * (K1 + 1) * word.trust)
+        self._norm = K1 * (1 - B)
+        self._norm_per_slot = K1 * B / max(average_length, 1.0)
+        self._indices = range(len(self.words))
+        # (word index, code, largest value), the terms of one word next to one another
+        self._codes = [
+            (index, code, weight * (K1 + 1) * word.trust)
             for index, word in enumerate(words)
-            for term, weight in word.terms
+            for code, weight in word.terms
         ]
-        self._unknown = [index for index, word in enumerate(words) if not word.terms]
         self._weights = [word.weight * word.trust * SENTENCE_WEIGHT for word in words]
         self._grams = [[(gram, weight * GRAM_WEIGHT * word.trust) for gram, weight in word.grams] for word in words]
         self._gram_limits = [sum(weight for _, weight in grams) for grams in self._grams]
 
     # -- parts ------------------------------------------------------------------------------------------------------------
     def _measure(self, row: Row) -> _Base:
-        head, _, body = row.slots.partition(TITLE_END)
-        norm = K1 * (1 - B + B * row.length / self._average)
-        values: dict[int, float] = {}
+        body = row.body
+        norm = self._norm + self._norm_per_slot * row.length
+        text: dict[int, float] = {}
         found: list[tuple[int, str]] = []
-        missing = list(self._unknown)
-        absent = -1
-        for index, pattern, top in self._patterns:
-            frequency = body.count(pattern)
-            if frequency:
+        for index, code, top in self._codes:
+            if code in body:
+                frequency = body.count(code)
                 value = top * frequency / (frequency + norm)
-                if index in values:
-                    values[index] = max(value, values[index])
+                if index in text:
+                    text[index] = max(value, text[index])
                 else:
-                    values[index] = value
-                    found.append((index, pattern))
-            elif index != absent:
-                missing.append(index)
-                absent = index
-        if len(found) + len(missing) > len(
-            self.words
-        ):  # a word with several terms, of which some are there and some are not
-            missing = [index for index in missing if index not in values]
+                    text[index] = value
+                    found.append((index, code))
+        missing = [index for index in self._indices if index not in text]
         sentence = self._best_sentence(body, found) if found else 0.0
         title = 0.0
-        if head:
-            title, named = self._title(head)
+        if row.head:
+            title, named = self._title(row.head)
             missing = [index for index in missing if index not in named]
         phrases = (
             [p.weight * PHRASE_WEIGHT if self.has_phrase(row, p) else 0.0 for p in self.phrases] if self.phrases else []
         )
-        total = sum(values.values()) + sentence + title + sum(phrases)
-        return _Base(total, list(values.items()), sentence, title, phrases, missing)
+        total = sum(text.values()) + sentence + title + sum(phrases)
+        return _Base(total, text, sentence, title, phrases, missing)
 
     def _best_sentence(self, body: str, found: Sequence[tuple[int, str]]) -> float:
         weights = self._weights
         if len(found) == 1:
             return weights[found[0][0]]
-        sentences = body.split(BREAK)
-        if len(sentences) == 1:
-            return sum(weights[index] for index, _ in found)
+        most = 0.0
+        for index, _ in found:
+            most += weights[index]
         best = 0.0
-        for sentence in sentences:
+        for sentence in body.split(BREAK):
             value = 0.0
-            for index, pattern in found:
-                if pattern in sentence:
+            for index, code in found:
+                if code in sentence:
                     value += weights[index]
             if value > best:
                 best = value
+                if value == most:  # all of them, added in the same order
+                    break
         return best
 
     def _title(self, head: str) -> tuple[float, set[int]]:
@@ -152,19 +147,19 @@ class Scorer:
         best = 0.0
         named: set[int] = set()
         for line in head.split(BREAK):
-            inside = {index for index, pattern, _ in self._patterns if pattern in line}
+            inside = {index for index, code, _ in self._codes if code in line}
             if inside:
                 named |= inside
-                share = min(1.0, len(inside) / (line.count("||") + 1))
+                share = min(1.0, len(inside) / num_slots(line))
                 best = max(best, math.sqrt(share) * sum(self.words[i].weight * self.words[i].trust for i in inside))
         return TITLE_WEIGHT * best, named
 
-    def _pieces(self, slots: str, missing: Iterable[int]) -> list[tuple[int, float]]:
+    def _pieces(self, pieces: str, missing: Iterable[int]) -> list[tuple[int, float]]:
         out = []
         for index in missing:
             value = 0.0
             for gram, weight in self._grams[index]:
-                if gram in slots:
+                if gram in pieces:
                     value += weight
             if value:
                 out.append((index, value))
@@ -173,8 +168,7 @@ class Scorer:
     # -- whole ------------------------------------------------------------------------------------------------------------
     def has_phrase(self, row: Row, phrase: ScoredPhrase) -> bool:
         """Whether the words of a phrase stand one after another in the passage or in a title line."""
-        head, _, body = row.slots.partition(TITLE_END)
-        return phrase_in(body, phrase.words) or any(phrase_in(line, phrase.words) for line in head.split(BREAK))
+        return phrase_in(row.body, phrase.words) or any(phrase_in(line, phrase.words) for line in row.head.split(BREAK))
 
     def best(self, rows: Sequence[Row], count: int) -> list[tuple[Row, tuple[Component, ...]]]:
         """Return the `count` rows with the highest scores and their components, the best first (equal scores: by id).
@@ -191,7 +185,7 @@ class Scorer:
             full = len(kept) == count
             if full and total + sum([limits[i] for i in base.missing]) < kept[0][0]:
                 continue
-            pieces = self._pieces(row.slots, base.missing)
+            pieces = self._pieces(row.pieces, base.missing)
             entry = (total + sum([value for _, value in pieces]), -row.id, base, pieces, row)
             if not full:
                 heapq.heappush(kept, entry)
@@ -203,11 +197,11 @@ class Scorer:
     def explain(self, row: Row) -> tuple[Component, ...]:
         """Return the named components of a row's score; the score is their exact sum (`math.fsum`)."""
         base = self._measure(row)
-        return self._components(base, self._pieces(row.slots, base.missing))
+        return self._components(base, self._pieces(row.pieces, base.missing))
 
     def _components(self, base: _Base, pieces: Iterable[tuple[int, float]]) -> tuple[Component, ...]:
         out: list[Component] = []
-        for index, value in base.text:
+        for index, value in base.text.items():
             out += _word_components(value, self.words[index])
         out += [Component("sentence", base.sentence), Component("title", base.title)]
         out += [
@@ -216,10 +210,10 @@ class Scorer:
         out += [Component(f"4-grams:{self.words[index].name}", value) for index, value in pieces]
         return tuple(component for component in out if component.value)
 
-    def patterns_in(self, row: Row) -> list[tuple[str, float]]:
-        """Return the slot patterns of the query that occur in the passage, with the weights of their words (for highlights)."""
+    def codes_in(self, row: Row) -> list[tuple[str, float]]:
+        """Return the codes of the query that occur in the passage, with the weights of their words (for highlights)."""
         body = row.body
-        return [(pattern, top) for _, pattern, top in self._patterns if pattern in body]
+        return [(code, top) for _, code, top in self._codes if code in body]
 
 
 def _word_components(value: float, word: ScoredWord) -> list[Component]:
@@ -230,11 +224,11 @@ def _word_components(value: float, word: ScoredWord) -> list[Component]:
     return [Component(name, full), Component(f"typo:{word.name}→{word.correction}", value - full)]
 
 
-def phrase_in(slots: str, words: Sequence[Sequence[str]]) -> bool:
-    """Whether the words (each given by its possible terms) stand in consecutive slots."""
+def phrase_in(codes: str, words: Sequence[Sequence[str]]) -> bool:
+    """Whether the words (each given by the codes of its possible terms) stand in consecutive slots."""
     starts: set[int] | None = None
-    for offset, terms in enumerate(words):
-        here = {number - offset for term in terms for number in slot_numbers(slots, GAP + term + GAP)}
+    for offset, word in enumerate(words):
+        here = {number - offset for code in word for number in slot_numbers(codes, code)}
         starts = here if starts is None else starts & here
         if not starts:
             return False

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 SYNC_AT_ONCE = 2_000  # passages behind the library that a search makes up for itself; more is left to `sync`, and said
 SPARE_HITS = 10  # scored beyond those asked for: copies are folded away, diversity needs others to promote
 CANDIDATE_FLOOR = (
-    0.25  # of the best candidate's first-stage score; below it nothing was ever ranked among the first ten on XQuAD
+    0.5  # of the best candidate's first-stage score; .25 rescores twice as many for the same nDCG@10 (docs/LAB.md)
 )
-FEWEST_CANDIDATES = 50
+FEWEST_CANDIDATES = 30
 PHRASE_CANDIDATES = 1_000  # when phrases must occur: the engine knows words, not their order
 
 
@@ -147,9 +147,9 @@ class Searcher:
         return self._plan_maker().statistics
 
     def _plan_maker(self) -> Planner:
-        version = self.index.seen
-        if self._planner is None or self._planner[0] != version:
-            self._planner = (version, Planner(self.index.rows))
+        version, rows = self.index.seen, self.index.rows
+        if self._planner is None or self._planner[0] != version or self._planner[1].rows is not rows:
+            self._planner = (version, Planner(rows))  # codes hold for one rows file: a rebuilt one has others
         return self._planner[1]
 
     def _search(self, text: str, k: int, filters: Filters, diversity: bool | None) -> SearchResult:
@@ -204,7 +204,7 @@ def _promising(found: Candidates, fewest: int) -> Sequence[int]:
 
 def _make_hit(rank: int, ranked: Ranked, passage: Passage, document: Document, row: Row, plan: Plan) -> Hit:
     spans, body = slot_spans(passage.text), row.body
-    found = find_highlights(spans, body, plan.scorer.patterns_in(row))
+    found = find_highlights(spans, body, plan.scorer.codes_in(row))
     begin, end = find_snippet(passage.text, spans, found, body)
     return Hit(
         rank=rank,

@@ -2,7 +2,7 @@
 
 Tried in this order: letters of another script that look alike (Latin ``CCCP``), the other keyboard layout (``geirby`` → пушкин),
 the other script by transliteration, one edit (a letter left out, put in, replaced, or two swapped), two edits in a long word. A word that
-the language's dictionary has is not a typo, even when the library lacks it. Knows the vocabulary only through `Rows`.
+the language's dictionary has is not a typo, even when the library lacks it. Knows the vocabulary only through `Vocabulary`.
 Source: one and two edits as in Damerau (1964); candidates by enumeration, not by an index: unknown words are rare.
 """
 
@@ -15,7 +15,7 @@ from typing import Literal
 
 from samovar.language import Profile
 from samovar.search.analysis import QueryAnalyser, clean_term
-from samovar.search.rows import Rows
+from samovar.search.vocabulary import Vocabulary
 
 CorrectionKind = Literal["look-alike", "layout", "transliteration", "typo"]
 
@@ -42,7 +42,7 @@ class Correction:
 class Speller:
     """Finds corrections in the vocabulary of one index."""
 
-    rows: Rows
+    rows: Vocabulary
     analyser: QueryAnalyser
 
     def correct(self, word: str) -> Correction | None:
@@ -76,8 +76,10 @@ class Speller:
         def switch(match: re.Match[str]) -> str:
             chunk = match.group()
             core = chunk.rstrip(_TRAILING)
+            if len(core) < 4 or core.isalnum():
+                return chunk
             words = re.findall(r"\w+", core)
-            if len(core) < 4 or core.isalnum() or not words or any(is_known(w) for w in words):
+            if not words or any(is_known(w) for w in words):
                 return chunk
             for profile in self.analyser.profiles:
                 switched = profile.switch_layout(core)

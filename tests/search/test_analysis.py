@@ -7,19 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samovar.language import profile_for
+from samovar.language.token import tokenize
 from samovar.search import analysis
 from samovar.search.analysis import (
-    BREAK,
-    GAP,
     PassageAnalyser,
     QueryAnalyser,
     analyser_version,
     is_mixed,
     number_term,
-    slot_numbers,
     slot_spans,
 )
-from samovar.search.rescore import phrase_in
 
 ANALYSER = PassageAnalyser()
 WORDS = st.sampled_from(
@@ -51,64 +48,54 @@ TEXT = st.lists(WORDS, max_size=30).map(" ".join) | st.text(
 )
 
 
-def split_slots(slots: str) -> list[list[str]]:
-    """The slots as lists of terms, by the definition of the format."""
-    joined = slots.replace(GAP + BREAK + GAP, GAP + GAP).replace(BREAK, "")
-    return [slot.split(GAP) for slot in joined.strip(GAP).split(GAP + GAP)] if joined else []
+def slots_of(text: str, language: str) -> list[list[str]]:
+    """The slots of a text as lists of terms."""
+    return [slot.split(" ") for line in ANALYSER.analyse(text, language).lines for slot in line]
 
 
 @given(TEXT, st.sampled_from(["ru", "en", "tt", "und"]))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_one_slot_per_token(text: str, language: str) -> None:
     made = ANALYSER.analyse(text, language)
-    slots = split_slots(made.slots)
-    assert len(slots) == made.length == len(slot_spans(text))
-    for number, terms in enumerate(slots):
-        for term in terms:
-            assert number in slot_numbers(made.slots, GAP + term + GAP)
-    for term in {t for terms in slots for t in terms}:
-        holding = [n for n, terms in enumerate(slots) if term in terms]
-        assert list(slot_numbers(made.slots, GAP + term + GAP)) == holding
-        assert made.slots.count(GAP + term + GAP) == len(holding)
+    spans = slot_spans(text)
+    assert made.length == len(spans) == sum(map(len, made.lines))
+    assert list(made.words) == [text[start:end] for start, end in spans] == [t.text for t in tokenize(text)]
+    assert all(made.lines)
+    assert all(slot and not any(c.isspace() for c in slot.replace(" ", "")) for line in made.lines for slot in line)
+    alone = [ANALYSER.analyse(word, language).lines for word in made.words]
+    assert [slot for line in made.lines for slot in line] == [lines[0][0] for lines in alone]
 
 
 def test_every_reading_of_a_word_is_kept() -> None:
-    slots = split_slots(ANALYSER.analyse("Стали мост", "ru").slots)
+    slots = slots_of("Стали мост", "ru")
     assert {*profile_for("ru").terms("сталь"), *profile_for("ru").terms("стать")} <= set(slots[0])
 
 
 def test_words_of_another_script_are_read_by_its_profile() -> None:
-    slots = split_slots(ANALYSER.analyse("Он читал books и HD-качество", "ru").slots)
+    slots = slots_of("Он читал books и HD-качество", "ru")
     assert slots[2] == ["book"]
     assert "hd" in slots[4]
-    english = split_slots(ANALYSER.analyse("He read книги", "en").slots)
+    english = slots_of("He read книги", "en")
     assert english[2] == list(profile_for("ru").terms("книги"))
 
 
 def test_sentences_are_parted() -> None:
-    slots = ANALYSER.analyse("Один. Два три! Четыре", "ru").slots
-    assert [line.count("||") + 1 for line in slots.split(BREAK)] == [1, 2, 1]
+    assert [len(line) for line in ANALYSER.analyse("Один. Два три! Четыре", "ru").lines] == [1, 2, 1]
 
 
-def test_phrase_needs_consecutive_slots_even_across_readings() -> None:
-    slots = ANALYSER.analyse("Роман «Мёртвые души» вышел. Души мёртвые", "ru").slots
-    terms = QueryAnalyser(("ru",))
-    words = [profile_for("ru").terms(w) for w in ("мёртвых", "душ")]
-    assert phrase_in(slots, words)
-    assert not phrase_in(slots, [*words, *words])
-    assert not phrase_in(ANALYSER.analyse("Мёртвые и души", "ru").slots, words)
-    assert terms.fold("Ёж") == "еж"
+def test_queries_are_folded() -> None:
+    assert QueryAnalyser(("ru",)).fold("Ёж") == "еж"
 
 
 def test_numbers_without_grouping() -> None:
     assert number_term("1 799") == "1799"
     assert number_term("6,5") == number_term("6.5")
-    assert split_slots(ANALYSER.analyse("ровно 12 345 штук", "ru").slots)[1] == ["12345"]
+    assert slots_of("ровно 12 345 штук", "ru")[1] == ["12345"]
 
 
 def test_endless_token_is_cut() -> None:
     made = ANALYSER.analyse("A" * 10_000, "en")
-    assert len(made.slots) < 60
+    assert len(made.lines[0][0]) < 60
 
 
 def test_mixed_scripts() -> None:

@@ -198,6 +198,79 @@ def test_batch_given_again_counts_once(open_searcher: Opener, monkeypatch: pytes
     assert uris(searcher.search("ленинград")) == ["new"]
 
 
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a build of some twenty passages go the way of a large one: batches of 3, the engine's commit after every third."""
+    monkeypatch.setattr(index_module, "BATCH_PASSAGES", 3)
+    monkeypatch.setattr(index_module, "LARGE_PASSAGES", 4)
+    monkeypatch.setattr(index_module, "COMMIT_PASSAGES", 7)
+
+
+def test_a_large_build_commits_less_often_and_holds_the_same(
+    open_searcher: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = make_texts({**TEXTS, **{k: v for n in range(16) for k, v in numbered(n).items()}})
+    at_once = open_searcher(texts, home=tmp_path / "at once")
+    small_batches(monkeypatch)
+    commits = []
+    write = index_module.TantivyEngine.write
+
+    def counted(self: index_module.TantivyEngine, *args: object, commit: bool = True, **given: object) -> None:
+        commits.append(commit)
+        write(self, *args, commit=commit, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(index_module.TantivyEngine, "write", counted)
+    searcher = open_searcher(texts, home=tmp_path / "in batches")
+    assert commits == [True, False, False, True, False, False, True, False, True]  # the last one for what waited
+    assert state_of(searcher) == state_of(at_once)
+    assert searcher.index.rows.form_counts(["самовар", "мост"]) == at_once.index.rows.form_counts(["самовар", "мост"])
+    check_engine(searcher)
+
+
+@pytest.mark.parametrize("calls", range(1, 10))
+def test_a_build_cut_off_between_commits_is_made_good(
+    open_searcher: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    """Each document is a version of its own, so the build goes on from the last commit instead of starting again."""
+    small_batches(monkeypatch)
+    with Library.open(tmp_path / "home") as library:
+        for document in make_texts({**TEXTS, **{k: v for n in range(16) for k, v in numbered(n).items()}}):
+            put(library, [document])
+    left = [calls]
+    write = index_module.TantivyEngine.write
+
+    def fail(self: index_module.TantivyEngine, *args: object, **given: object) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise SearchError("cut off")
+        write(self, *args, **given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(index_module.TantivyEngine, "write", fail)
+        with pytest.raises(SearchError, match="cut off"):
+            open_searcher()
+    searcher = open_searcher()
+    assert searcher.index.version == searcher.library.version
+    assert searcher.index.rows.statistics().num_passages == searcher.library.num_passages == len(TEXTS) + 16
+    assert searcher.index.rows.document_frequencies(["гогол", "онегин"]) == {"гогол": 1, "онегин": 1}
+    check_engine(searcher)
+
+
+def test_an_open_searcher_survives_a_rebuild(open_searcher: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rebuilt vocabulary has other numbers: what was planned with the old ones must not be used."""
+    searcher = open_searcher(make_texts())
+    put(searcher.library, make_texts({"first": ("", "Ленинград на реке.")}))
+    before = state_of(searcher)
+    with searcher.library.writer() as writer:
+        writer.remove(uri="gogol")
+        writer.put(make_texts({"gogol": TEXTS["gogol"]}))  # comes last now
+    searcher.search("река")
+    searcher.index.rebuild()
+    monkeypatch.setattr(searcher.index, "rebuild", None)  # a second one is not needed
+    assert [len(found) for found in state_of(searcher)] == [len(found) for found in before]
+    assert uris(searcher.search("Кто написал «Мёртвые души»?"))[0] == "gogol"
+    assert uris(searcher.search("ленинград")) == ["first"]
+
+
 def _only_counts(set_meta):  # type: ignore[no-untyped-def]
     def write(key: str, value: str) -> None:
         if key != "version":
