@@ -55,6 +55,9 @@ RULES: dict[Action, Rule] = {
 }
 """`public` is not here: it needs nobody (health, login page, static files)."""
 
+NOT_THERE = "there is no such object, or it is not yours."
+"""Words for both, so that nobody learns from them which it is. Use them wherever an object that has an owner is looked up."""
+
 PRIVATE = "user:"
 """Beginning of the names of private collections: ``user:<user id>``."""
 
@@ -86,7 +89,7 @@ def authorise(principal: Principal | None, action: Action, owner: str | None = N
             f"expected a key with the scope {rule.scope}, found {', '.join(sorted(principal.scopes)) or 'none'}."
         )
     if owner is not None and owner != principal.user_id:
-        raise NotFoundError("there is no such object, or it is not yours.")
+        raise NotFoundError(NOT_THERE)
 
 
 def private_source(user_id: str) -> str:

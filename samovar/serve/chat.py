@@ -5,7 +5,9 @@ Both the web page and the native API talk through this. Knows nothing about HTTP
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from samovar.errors import ConflictError, NotFoundError, UsageError
 from samovar.generate.model import Cancel, GenerationOptions, Message
 from samovar.search.as_json import hit_as_json
 from samovar.search.query import Filters
-from samovar.serve.access import authorise
+from samovar.serve.access import NOT_THERE, authorise
 from samovar.serve.engine import GROUNDED, Engine
 from samovar.serve.principal import Principal
 from samovar.serve.queue import Ticket
@@ -55,6 +57,7 @@ class _Draft:
     text: str = ""
     found: list[dict[str, Any]] = field(default_factory=list)
     query: str = ""
+    kept: bool = False
 
 
 class ChatService:
@@ -64,13 +67,14 @@ class ChatService:
         self.engine = engine
         self.store = store
         self._busy: set[str] = set()
+        self._cancels: dict[str, Cancel] = {}
 
     # -- reading and changing -----------------------------------------------------------------------------------------
     def open(self, principal: Principal, conversation_id: str) -> Conversation:
         """Return one of the caller's conversations (blocking). Raises `NotFoundError` for none, or another's."""
         conversation = self.store.conversations.get(conversation_id)
         if conversation is None:
-            raise NotFoundError("there is no such conversation, or it is not yours.")
+            raise NotFoundError(NOT_THERE)
         authorise(principal, "use_conversation", conversation.owner_id)
         return conversation
 
@@ -81,6 +85,14 @@ class ChatService:
     def is_busy(self, conversation_id: str) -> bool:
         """Whether an answer is being written in it."""
         return conversation_id in self._busy
+
+    def stop(self, principal: Principal, conversation_id: str) -> bool:
+        """Stop the answer that is being written in one of the caller's conversations; False when none is (blocking)."""
+        cancel = self._cancels.get(self.open(principal, conversation_id).id)
+        if cancel is None:
+            return False
+        cancel.set()
+        return True
 
     # -- answering ----------------------------------------------------------------------------------------------------
     async def reply(
@@ -94,7 +106,7 @@ class ChatService:
         replaces: str = "",
         cancel: Cancel | None = None,
         ticket: Ticket | None = None,
-    ) -> AsyncIterator[ChatEvent]:
+    ) -> AsyncGenerator[ChatEvent, None]:
         """Keep a question and answer it; "" as `conversation_id` starts a conversation.
 
         `replaces` is the id of one of the caller's own questions in it: that question and all after it are superseded, and `text` (or, when it is
@@ -108,10 +120,12 @@ class ChatService:
             OverloadedError: no place in line; nothing was kept.
         """
         ticket = ticket or self.engine.admit(principal)
-        cancel = cancel or Cancel()
+        cancel = cancel if cancel is not None else Cancel()
         busy = ""
         try:
             card = self.engine.card(model)
+            if conversation_id:  # whose it is comes before whether it is busy: a stranger learns neither
+                await self.engine.work(lambda: self.open(principal, conversation_id))
             if conversation_id in self._busy:
                 raise ConflictError("an answer is being written in this conversation: stop it or wait for it")
             busy = conversation_id
@@ -123,40 +137,39 @@ class ChatService:
             if not busy:
                 busy = conversation.id
                 self._busy.add(busy)
+            self._cancels[busy] = cancel
             yield Accepted(conversation, question)
             draft = _Draft()
-            done: ChatMessage | None = None
             try:
-                stream: AsyncIterator[Found | Delta | Done | _BareDone]
+                stream: AsyncGenerator[Found | Delta | Done | _BareDone, None]
                 if card.grounded:
                     stream = self._grounded(principal, question.text, before, model, filters, cancel, ticket, draft)
                 else:
                     stream = self._bare(principal, question.text, before, model, cancel, ticket, draft)
-                async for event in stream:
-                    if isinstance(event, Done):
-                        status: MessageStatus = "stopped" if event.answer.stop_reason == "cancelled" else "complete"
-                        done = await self._keep(conversation.id, event.answer.text, status, model, _kept(event.answer))
-                        yield Finished(done, event.answer)
-                    elif isinstance(event, _BareDone):
-                        done = await self._keep(conversation.id, draft.text, event.status, model, {})
-                        yield Finished(done, None)
-                    else:
-                        yield event
-            except GeneratorExit:
-                if done is None and draft.text:  # no await is possible here
-                    self._keep_now(
-                        conversation.id, draft.text, "stopped", model, {"found": draft.found, "query": draft.query}
-                    )
+                async with aclosing(stream):
+                    async for event in stream:
+                        if isinstance(event, Done):
+                            status: MessageStatus = "stopped" if event.answer.stop_reason == "cancelled" else "complete"
+                            keeping = self._keep(
+                                draft, conversation.id, event.answer.text, status, model, _kept(event.answer)
+                            )
+                            yield Finished(await keeping, event.answer)
+                        elif isinstance(event, _BareDone):
+                            keeping = self._keep(draft, conversation.id, draft.text, event.status, model, {})
+                            yield Finished(await keeping, None)
+                        else:
+                            yield event
+            except (GeneratorExit, asyncio.CancelledError):  # the reader left, between two events or while waiting for one
+                self._keep_draft(draft, conversation.id, "stopped", model)  # no await is possible here
                 raise
             except BaseException:
-                if done is None and draft.text:
-                    self._keep_now(
-                        conversation.id, draft.text, "failed", model, {"found": draft.found, "query": draft.query}
-                    )
+                self._keep_draft(draft, conversation.id, "failed", model)
                 raise
         finally:
             cancel.set()
             self._busy.discard(busy)
+            if self._cancels.get(busy) is cancel:
+                del self._cancels[busy]
             ticket.leave_if_waiting()
 
     def _accept(
@@ -198,16 +211,18 @@ class ChatService:
         cancel: Cancel,
         ticket: Ticket,
         draft: _Draft,
-    ) -> AsyncIterator[Found | Delta | Done | _BareDone]:
+    ) -> AsyncGenerator[Found | Delta | Done | _BareDone, None]:
         history = turns_of(before)
-        async for event in self.engine.answer(
+        answer = self.engine.answer(
             principal, text, model=model, history=history, filters=filters, cancel=cancel, ticket=ticket
-        ):
-            if isinstance(event, Found):
-                draft.found, draft.query = [hit_as_json(h) for h in event.hits], event.query
-            elif isinstance(event, Delta):
-                draft.text += event.text
-            yield event
+        )
+        async with aclosing(answer):
+            async for event in answer:
+                if isinstance(event, Found):
+                    draft.found, draft.query = [hit_as_json(h) for h in event.hits], event.query
+                elif isinstance(event, Delta):
+                    draft.text += event.text
+                yield event
 
     async def _bare(
         self,
@@ -218,21 +233,37 @@ class ChatService:
         cancel: Cancel,
         ticket: Ticket,
         draft: _Draft,
-    ) -> AsyncIterator[Found | Delta | Done | _BareDone]:
+    ) -> AsyncGenerator[Found | Delta | Done | _BareDone, None]:
         generate = self.engine.settings.generate
         messages = [Message(m.role, m.text) for m in before] + [Message("user", text)]
         options = GenerationOptions(temperature=generate.temperature, max_tokens=generate.max_tokens)
-        async for piece in self.engine.complete(principal, model, messages, options, cancel=cancel, ticket=ticket):
-            if piece.text:
-                draft.text += piece.text
-                yield Delta(piece.text)
-            if piece.stop_reason is not None:
-                yield _BareDone("stopped" if piece.stop_reason == "cancelled" else "complete")
+        pieces = self.engine.complete(principal, model, messages, options, cancel=cancel, ticket=ticket)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if piece.text:
+                    draft.text += piece.text
+                    yield Delta(piece.text)
+                if piece.stop_reason is not None:
+                    yield _BareDone("stopped" if piece.stop_reason == "cancelled" else "complete")
 
     async def _keep(
-        self, conversation_id: str, text: str, status: MessageStatus, model: str, answer: dict[str, Any]
+        self,
+        draft: _Draft,
+        conversation_id: str,
+        text: str,
+        status: MessageStatus,
+        model: str,
+        answer: dict[str, Any],
     ) -> ChatMessage:
-        return await self.engine.work(lambda: self._keep_now(conversation_id, text, status, model, answer))
+        """Keep an answer, once: a caller who is cancelled meanwhile does not undo it, and does not keep it again."""
+        draft.kept = True
+        keeping = self.engine.work(lambda: self._keep_now(conversation_id, text, status, model, answer))
+        return await asyncio.shield(asyncio.ensure_future(keeping))
+
+    def _keep_draft(self, draft: _Draft, conversation_id: str, status: MessageStatus, model: str) -> None:
+        """Keep what had been written when it ended early, if anything."""
+        if draft.text and not draft.kept:
+            self._keep_now(conversation_id, draft.text, status, model, {"found": draft.found, "query": draft.query})
 
     def _keep_now(
         self, conversation_id: str, text: str, status: MessageStatus, model: str, answer: dict[str, Any]

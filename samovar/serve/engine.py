@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from samovar.app import Samovar
-from samovar.assistant.answer import Event
+from samovar.assistant.answer import Event, Found
 from samovar.assistant.assistant import Assistant, Turn
-from samovar.errors import ModelNotFoundError
+from samovar.errors import ModelNotFoundError, OverloadedError
 from samovar.generate.model import Cancel, GenerationOptions, Message, Model, Piece
+from samovar.search.hit import Hit
 from samovar.search.query import Filters
 from samovar.search.searcher import SearchResult
-from samovar.serve.access import PRIVATE, authorise, visible
+from samovar.serve.access import PRIVATE, authorise, owner_of_source, visible
 from samovar.serve.principal import Principal
 from samovar.serve.queue import FairQueue, Ticket
 from samovar.serve.threads import iterate, run
@@ -29,14 +31,18 @@ from samovar.settings import Settings
 
 if TYPE_CHECKING:
     from samovar.generate.embed import Embedder
+    from samovar.library.plan import Job
     from samovar.library.progress import AddReport, Progress, Provenance
+    from samovar.serve.metrics import Clock, Metrics
 
 GROUNDED = "samovar"
 """Name of the model that answers from the library. ``samovar:NAME`` is the same with another model behind it."""
 
 EXTRACTIVE = "extractive"
-ANSWER_THREADS = 320  # threads wait most of the time; as many streams may run or wait for a remote model
 WORK_THREADS = 8  # search, counting, reading
+WAITING_EMBEDDINGS = 32  # requests; each may be a second's work of a core
+ENDING_SECONDS = 5.0  # for streams that were told to end, and for a file that is being read
+LOOKS = 5  # tries to search while collections of others appear
 
 T = TypeVar("T")
 
@@ -54,25 +60,34 @@ class ModelCard:
 class Engine:
     """One open Samovar shared by all requests. Make it with `Engine.open`, from the event loop that serves."""
 
-    def __init__(self, samovar: Samovar, queue: FairQueue) -> None:
+    def __init__(self, samovar: Samovar, queue: FairQueue, metrics: Metrics) -> None:
         self.samovar = samovar
+        self.metrics = metrics
         self.settings: Settings = samovar.settings
         self.queue = queue
-        self._answers = ThreadPoolExecutor(ANSWER_THREADS, "samovar-answer")
+        self._answers = ThreadPoolExecutor(max(queue.limit, 1), "samovar-answer")  # a turn is a thread
         self._work = ThreadPoolExecutor(WORK_THREADS, "samovar-work")
-        self._adding = threading.Lock()
+        self._adds = ThreadPoolExecutor(1, "samovar-add")  # one at a time: extraction takes a core
+        self._loads = ThreadPoolExecutor(1, "samovar-load")
+        self._embeds = ThreadPoolExecutor(1, "samovar-embed")
+        self._waiting_embeddings = 0
+        self._stopping = threading.Event()
         self._models: dict[str, Model] = {}
         self._more = list(self.settings.serve.models)
         self._private: tuple[int, tuple[str, ...]] = (-1, ())
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
+        self._writing: set[Cancel] = set()
 
     @classmethod
-    def open(cls, samovar: Samovar) -> Engine:
+    def open(cls, samovar: Samovar, metrics: Metrics | None = None) -> Engine:
         """Open library, index and model (blocking: seconds for a large model). Raises what these raise."""
+        from samovar.serve.metrics import Metrics
+
         serve = samovar.settings.serve
         limit = serve.concurrency or samovar.settings.generate.parallel
-        engine = cls(samovar, FairQueue(limit, serve.max_waiting, serve.max_waiting_per_user))
+        queue = FairQueue(limit, serve.max_waiting, serve.max_waiting_per_user)
+        engine = cls(samovar, queue, metrics or Metrics())
         _ = samovar.assistant
         return engine
 
@@ -130,8 +145,21 @@ class Engine:
     ) -> SearchResult:
         """Search what this caller may see."""
         authorise(principal, "search")
-        seen = await self.work(lambda: self.visible(principal, filters))
-        return await self.work(lambda: self.samovar.searcher.search(text, k=k, filters=seen, diversity=diversity))
+
+        def look(seen: Filters) -> tuple[SearchResult, Sequence[Hit]]:
+            result = self.samovar.searcher.search(text, k=k, filters=seen, diversity=diversity)
+            return result, result.hits
+
+        return await self.work(lambda: self._look(principal, filters, look))
+
+    def _look(self, principal: Principal, filters: Filters, look: Callable[[Filters], tuple[T, Sequence[Hit]]]) -> T:
+        """Search with what this caller may not see hidden; again, if a collection of another's appeared between hiding and searching."""
+        for _ in range(LOOKS):
+            found, hits = look(self.visible(principal, filters))
+            if all(owner_of_source(hit.document.source) in (None, principal.user_id) for hit in hits):
+                return found
+            self._private = (-1, ())
+        raise OverloadedError("the library is changing too fast to search it: ask again in a moment")
 
     def admit(self, principal: Principal) -> Ticket:
         """Take a place in line for an answer; raises `OverloadedError` at once when there is none. Pass it on to `answer` or `complete`."""
@@ -148,26 +176,35 @@ class Engine:
         filters: Filters = Filters(),
         cancel: Cancel | None = None,
         ticket: Ticket | None = None,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Yield `Found` as soon as the search is done, then, when it is this caller's turn, `Delta`s and `Done`.
 
         Setting `cancel` ends the stream with a `Done` that holds what there is; leaving the iterator stops the model.
         """
         ticket = ticket or self.admit(principal)
-        cancel = cancel or Cancel()
+        cancel = cancel if cancel is not None else Cancel()
         given = False
         try:
-            authorise(principal, "ask")
-            card = self.card(model)
-            seen = await self.work(lambda: self.visible(principal, filters))
-            assistant = await self.work(lambda: self.assistant(card.raw))
-            events = assistant.stream(question, history=history, filters=seen, cancel=cancel)
-            first = await self.work(lambda: next(events))
-            yield first
-            await ticket.turn()
-            given = True  # from here on the thread gives the turn back, when it has really ended
-            async for event in iterate(self._answers, events, cancel, finished=ticket.leave):
-                yield event
+            with self._watch("grounded", cancel) as clock:
+                authorise(principal, "ask")
+                card = self.card(model)
+                await self._load(card.raw)
+
+                def look(seen: Filters) -> tuple[tuple[Found, Iterator[Event]], Sequence[Hit]]:
+                    events = self.assistant(card.raw).stream(question, history=history, filters=seen, cancel=cancel)
+                    first = next(events)
+                    assert isinstance(first, Found)
+                    return (first, events), first.hits
+
+                first, events = await self.work(lambda: self._look(principal, filters, look))
+                clock.event(first)
+                yield first
+                await ticket.turn()
+                given = True  # from here on the thread gives the turn back, when it has really ended
+                async with aclosing(iterate(self._answers, events, cancel, finished=ticket.leave)) as stream:
+                    async for event in stream:
+                        clock.event(event)
+                        yield event
         finally:
             cancel.set()
             if not given:
@@ -182,35 +219,55 @@ class Engine:
         *,
         cancel: Cancel | None = None,
         ticket: Ticket | None = None,
-    ) -> AsyncIterator[Piece]:
+    ) -> AsyncGenerator[Piece, None]:
         """Yield the pieces of a bare model's completion, when it is this caller's turn. Raises `ModelError`s."""
         ticket = ticket or self.admit(principal)
-        cancel = cancel or Cancel()
+        cancel = cancel if cancel is not None else Cancel()
         given = False
         try:
-            authorise(principal, "ask")
-            raw = await self._bare(model)
-            await ticket.turn()
-            pieces = raw.stream(messages, options, cancel)
-            given = True
-            async for piece in iterate(self._answers, pieces, cancel, finished=ticket.leave):
-                yield piece
+            with self._watch("bare", cancel) as clock:
+                authorise(principal, "ask")
+                raw = await self._bare(model)
+                await ticket.turn()
+                pieces = raw.stream(messages, options, cancel)
+                given = True
+                async with aclosing(iterate(self._answers, pieces, cancel, finished=ticket.leave)) as stream:
+                    async for piece in stream:
+                        clock.event(piece)
+                        yield piece
         finally:
             cancel.set()
             if not given:
                 ticket.leave()
 
+    @contextmanager
+    def _watch(self, kind: str, cancel: Cancel) -> Iterator[Clock]:
+        """Count one answer, and let `stop_answers` reach it."""
+        self._writing.add(cancel)
+        try:
+            with self.metrics.answering(kind) as clock:
+                yield clock
+        finally:
+            self._writing.discard(cancel)
+
     async def count_tokens(self, principal: Principal, model: str, messages: Sequence[Message]) -> int:
         """Count as the model behind this name counts."""
         authorise(principal, "ask")
         card = self.card(model)
+        await self._load(card.raw)
         return await self.work(lambda: self.model(card.raw).count_tokens(messages))
 
     async def _bare(self, model: str) -> Model:
         card = self.card(model)
         if card.grounded:
             raise ModelNotFoundError(f"expected a bare model, found {model!r}, which answers from the library")
-        return await self.work(lambda: self.model(card.raw))
+        return await self._load(card.raw)
+
+    async def _load(self, raw: str) -> Model:
+        """Return a model; one that must be loaded first is, in a thread of its own, so that short work need not wait behind it."""
+        if raw == self.samovar.model.name or raw in self._models:
+            return self.model(raw)
+        return await run(self._loads, lambda: self.model(raw))
 
     async def embed(self, principal: Principal, texts: Sequence[str], *, queries: bool = False) -> tuple[str, Any]:
         """Return the embedding model's name and a float32 array [len(texts), dimensions].
@@ -224,7 +281,13 @@ class Engine:
             embedder = self.embedder()
             return embedder.name, (embedder.embed_queries if queries else embedder.embed_passages)(texts)
 
-        return await self.work(work)
+        if self._waiting_embeddings >= WAITING_EMBEDDINGS:
+            raise OverloadedError(f"{self._waiting_embeddings} requests for embeddings are waiting already", 5.0)
+        self._waiting_embeddings += 1
+        try:
+            return await run(self._embeds, work)
+        finally:
+            self._waiting_embeddings -= 1
 
     def embedder(self) -> Embedder:
         """Return the configured embedding model, loading it when it is first asked for (blocking)."""
@@ -258,7 +321,7 @@ class Engine:
     async def add(
         self,
         principal: Principal,
-        targets: Sequence[str],
+        targets: Sequence[str | Job],
         source: str,
         *,
         overrides: Provenance | None = None,
@@ -271,35 +334,51 @@ class Engine:
         """
         from samovar.library.add import add
         from samovar.library.progress import AS_EXTRACTED
-        from samovar.serve.access import owner_of_source
 
         owner = owner_of_source(source)
         authorise(principal, "use_own_documents" if owner else "change_shared_documents", owner)
 
         def work() -> AddReport:
-            with self._adding:  # one at a time: extraction takes a core
-                report = add(
-                    self.samovar.library,
-                    targets,
-                    source=source,
-                    settings=self.settings.library,
-                    overrides=overrides or AS_EXTRACTED,
-                    progress=progress,
-                    stop=stop,
-                )
-                self.samovar.searcher.sync()
-                return report
+            report = add(
+                self.samovar.library,
+                targets,
+                source=source,
+                settings=self.settings.library,
+                overrides=overrides or AS_EXTRACTED,
+                progress=progress,
+                stop=lambda: self._stopping.is_set() or (stop is not None and stop()),
+            )
+            self.samovar.searcher.sync()
+            return report
 
-        return await self.work(work)
+        return await run(self._adds, work)
 
     # -- life -------------------------------------------------------------------------------------------------------
     async def work(self, call: Callable[[], T]) -> T:
         """Run a short blocking call in a thread."""
         return await run(self._work, call)
 
+    def stop_answers(self) -> int:
+        """Ask every answer that is being written to end now with what there is; return how many. Those in line are refused."""
+        self.queue.close()
+        for cancel in list(self._writing):
+            cancel.set()
+        return len(self._writing)
+
     async def drain(self, seconds: float) -> bool:
-        """Refuse new answers and wait for the running ones; True when all have ended."""
+        """Refuse new answers, let the running ones finish for so long, then end them; True when all finished by themselves.
+
+        A stream that is ended has its last event, like one that its reader stopped; a request still in line gets `OverloadedError`.
+        """
         self.queue.closed = True
+        self._stopping.set()
+        finished = await self._until_idle(seconds)
+        if not finished:
+            self.stop_answers()
+            await self._until_idle(ENDING_SECONDS)
+        return finished
+
+    async def _until_idle(self, seconds: float) -> bool:
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (self.queue.running or self.queue.waiting) and loop.time() < until:
@@ -307,7 +386,14 @@ class Engine:
         return not (self.queue.running or self.queue.waiting)
 
     def close(self) -> None:
-        """Close everything (blocking); safe to call twice."""
+        """Close everything (blocking); safe to call twice. Work that does not end in `ENDING_SECONDS` is left behind."""
+        self._stopping.set()
+        pools = (self._answers, self._loads, self._embeds, self._work, self._adds)
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + ENDING_SECONDS
+        for thread in [thread for pool in pools for thread in pool._threads]:
+            thread.join(max(0.0, until - time.monotonic()))
         for model in self._models.values():
             with suppress(Exception):
                 model.close()
@@ -315,6 +401,4 @@ class Engine:
         if self._embedder is not None:
             self._embedder.close()
             self._embedder = None
-        self._answers.shutdown(wait=False, cancel_futures=True)
-        self._work.shutdown(wait=False, cancel_futures=True)
         self.samovar.close()

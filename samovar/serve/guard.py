@@ -20,8 +20,11 @@ class Need:
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         from samovar.serve.login import principal_of
+        from samovar.serve.protect.asgi import notes_of
 
         principal = await principal_of(connection)
+        if principal is not None:
+            notes_of(connection.scope).user_id = principal.user_id
         authorise(principal, self.action)
         return principal if principal is not None else NOBODY
 

@@ -27,7 +27,8 @@ class FairQueue:
         self._lines: OrderedDict[str, deque[Ticket]] = OrderedDict()
         self._waiting: dict[str, int] = {}
         self._mean_seconds = FIRST_GUESS_SECONDS
-        self.closed = False
+        self.closed = False  # nobody new is admitted
+        self._dismissed = False  # nobody begins any more
 
     @property
     def waiting(self) -> int:
@@ -42,7 +43,7 @@ class FairQueue:
             OverloadedError: everybody together has, or the server is stopping.
         """
         if self.closed:
-            raise OverloadedError("the server is stopping: ask again in a moment", 5.0)
+            raise _stopping()
         free = self.limit - self.running
         if free <= self.waiting:
             if self._waiting.get(user_id, 0) >= self.max_waiting_per_user:
@@ -54,6 +55,13 @@ class FairQueue:
                 raise OverloadedError(f"{self.waiting} requests are waiting already: ask again later", self.estimate())
         self._waiting[user_id] = self._waiting.get(user_id, 0) + 1
         return Ticket(self, user_id)
+
+    def close(self) -> None:
+        """Take nobody in any more; who waits in line is told so (`OverloadedError` from `turn`), who runs goes on."""
+        self.closed = self._dismissed = True
+        for line in list(self._lines.values()):
+            for ticket in list(line):
+                ticket._refuse(_stopping())
 
     def estimate(self) -> float:
         """Seconds until a new request would have its turn, as far as can be told."""
@@ -106,9 +114,12 @@ class Ticket:
         self._state = "admitted"
 
     async def turn(self) -> None:
-        """Wait for the turn."""
+        """Wait for the turn. Raises `OverloadedError` when the server stops meanwhile."""
         if self._state != "admitted":
             raise RuntimeError("a ticket gives one turn")
+        if self._queue._dismissed:
+            self.leave()
+            raise _stopping()
         self._turn = asyncio.get_running_loop().create_future()
         self._state = "in line"
         self._queue._line_up(self)
@@ -119,6 +130,11 @@ class Ticket:
         self._began = asyncio.get_running_loop().time()
         if self._turn is not None and not self._turn.done():
             self._turn.set_result(None)
+
+    def _refuse(self, error: OverloadedError) -> None:
+        if self._turn is not None and not self._turn.done():
+            self._turn.set_exception(error)
+        self.leave()
 
     def leave(self) -> None:
         """Give back the place in line, or the turn."""
@@ -142,3 +158,7 @@ class Ticket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.leave()
+
+
+def _stopping() -> OverloadedError:
+    return OverloadedError("the server is stopping: ask again in a moment", 5.0)

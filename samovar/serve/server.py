@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,7 +17,7 @@ from fastapi import FastAPI
 from samovar import __version__
 from samovar.app import Samovar
 from samovar.errors import UsageError
-from samovar.serve import failures
+from samovar.serve import description, failures
 from samovar.serve.chat import ChatService
 from samovar.serve.engine import Engine
 from samovar.serve.state import ServerState
@@ -35,6 +36,7 @@ def create_app(settings: Settings, *, samovar: Samovar | None = None, web: bool 
     )  # fmt: skip
     failures.install(app)
     _include_routers(app)
+    description.install(app, accounts=asks_for_login(settings))
     if web:
         from samovar.serve.web import install as install_web
 
@@ -42,36 +44,74 @@ def create_app(settings: Settings, *, samovar: Samovar | None = None, web: bool 
     from samovar.serve.protect import install as install_protection
 
     install_protection(app, settings)  # last added is outermost
+    from samovar.serve.metrics import CountRequests
+
+    app.add_middleware(CountRequests)
     return app
 
 
 def _include_routers(app: FastAPI) -> None:
     from samovar.serve import gigachat, native, openai
     from samovar.serve.accounts_api import router as accounts
+    from samovar.serve.mcp_http import router as mcp
 
-    for router in (openai.router, gigachat.router, native.router, accounts):
+    for router in (openai.router, gigachat.router, native.router, accounts, mcp):
         app.include_router(router)
 
 
 def _lifespan(settings: Settings, samovar: Samovar | None) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        from samovar.serve.mcp_http import running as mcp_running
         from samovar.serve.metrics import Metrics
         from samovar.serve.store.store import Store
 
-        accounts = settings.serve.accounts or not is_loopback_host(settings.serve.host)
         opened = samovar or Samovar.open(settings)
-        store = await asyncio.to_thread(Store.open, settings)
-        engine = await asyncio.to_thread(Engine.open, opened)
-        app.state.samovar = ServerState(settings, engine, store, ChatService(engine, store), Metrics(), accounts)
-        try:
+        async with AsyncExitStack() as stack:
+            store = await asyncio.to_thread(Store.open, settings)
+            stack.push_async_callback(asyncio.to_thread, store.close)
+            metrics = Metrics()
+            engine = await asyncio.to_thread(Engine.open, opened, metrics)
+            stack.push_async_callback(asyncio.to_thread, engine.close)
+            stack.push_async_callback(engine.drain, settings.serve.shutdown_seconds)
+            chat, accounts = ChatService(engine, store), asks_for_login(settings)
+            app.state.samovar = ServerState(settings, engine, store, chat, metrics, accounts)
+            await stack.enter_async_context(mcp_running(app, settings.serve.max_body_bytes))
             yield
-        finally:
-            await engine.drain(settings.serve.shutdown_seconds)
-            await asyncio.to_thread(engine.close)
-            await asyncio.to_thread(store.close)
 
     return lifespan
+
+
+def serve(
+    settings: Settings,
+    *,
+    samovar: Samovar | None = None,
+    listener: socket.socket | None = None,
+    on_ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C. `on_ready` is told the address when it listens; `listener` is a socket from `listening.bind`.
+
+    Raises:
+        UsageError: it should listen beyond loopback, and there are no accounts.
+        ListenError: it cannot listen there.
+        SamovarError: what opening library, index, model or database raises.
+    """
+    from samovar.serve.listening import bind, run, url_of
+    from samovar.serve.store.store import Store
+
+    with Store.open(settings) as store:
+        check_start(settings, store.accounts.count())
+    listener = listener or bind(settings.serve.host, settings.serve.port)
+    try:
+        url = url_of(listener, settings.serve.host)
+        run(create_app(settings, samovar=samovar), settings, listener, lambda: on_ready(url))
+    finally:
+        listener.close()
+
+
+def asks_for_login(settings: Settings) -> bool:
+    """Whether callers must say who they are: on request, and always beyond loopback."""
+    return settings.serve.accounts or not is_loopback_host(settings.serve.host)
 
 
 def check_start(settings: Settings, num_users: int) -> None:

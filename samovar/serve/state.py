@@ -15,6 +15,7 @@ from samovar.settings import Settings
 if TYPE_CHECKING:
     from samovar.serve.metrics import Metrics
     from samovar.serve.store.store import Store
+    from samovar.serve.uploads import UploadService
 
 
 @dataclass(slots=True)
@@ -28,6 +29,12 @@ class ServerState:
     metrics: Metrics
     accounts: bool
     started: float = field(default_factory=time.time)
+    uploads: UploadService = field(init=False)
+
+    def __post_init__(self) -> None:
+        from samovar.serve.uploads import UploadService
+
+        self.uploads = UploadService(self.engine, self.store, self.settings)
 
 
 def state_of(connection: HTTPConnection) -> ServerState:

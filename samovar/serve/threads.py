@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import TypeVar
 
+from samovar.errors import OverloadedError
 from samovar.generate.model import Cancel
 
 T = TypeVar("T")
@@ -21,7 +24,7 @@ class _End:
 
 async def iterate(
     pool: Executor, iterator: Iterator[T], cancel: Cancel, *, finished: Callable[[], None] | None = None
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T, None]:
     """Yield what `iterator` yields, driven in a thread of `pool`.
 
     Leaving early (break, aclose, a cancelled task) sets `cancel`; the thread then ends by itself. `finished` is called on the event loop
@@ -29,6 +32,7 @@ async def iterate(
     """
     loop = asyncio.get_running_loop()
     channel: asyncio.Queue[T | _End] = asyncio.Queue()
+    left = threading.Event()
 
     def put(item: T | _End) -> None:
         try:
@@ -36,22 +40,38 @@ async def iterate(
         except RuntimeError:  # the loop has been closed: nobody listens any more
             cancel.set()
 
+    def drive() -> _End:
+        try:
+            for item in iterator:
+                if left.is_set():
+                    break
+                put(item)
+        except BaseException as error:  # raised again where the stream is read
+            return _End(error)
+        return _End()
+
     def work() -> None:
         end = _End()
         try:
-            for item in iterator:
-                put(item)
-        except BaseException as error:  # raised again where the stream is read
-            end = _End(error)
-        finally:
+            end = drive()
             close = getattr(iterator, "close", None)
             if close is not None:
                 close()
+        except BaseException as error:
+            end = _End(error)
+        finally:
+            if finished is not None:
+                with suppress(RuntimeError):  # the loop has been closed: nothing is counted any more
+                    loop.call_soon_threadsafe(finished)
             put(end)
-            if finished is not None and not loop.is_closed():
-                loop.call_soon_threadsafe(finished)
 
-    pool.submit(work)
+    try:
+        pool.submit(work)
+    except RuntimeError as error:  # the pool is shut down
+        cancel.set()
+        if finished is not None:
+            finished()
+        raise OverloadedError("the server is stopping: ask again in a moment", 5.0) from error
     try:
         while True:
             item = await channel.get()
@@ -61,6 +81,7 @@ async def iterate(
                 return
             yield item
     finally:
+        left.set()
         cancel.set()
 
 

@@ -31,6 +31,9 @@ PATHS = [path for path, _ in all_commands(build_program())]
 def test_the_commands_of_the_design_are_there() -> None:
     expected = {
         ("ask",), ("chat",), ("search",), ("add",), ("remove",), ("settings",), ("library",), ("model",),
+        ("serve",), ("mcp",),
+        ("user",), *(("user", name) for name in ("add", "list", "role", "password", "disable", "enable", "remove", "invite")),
+        ("key",), *(("key", name) for name in ("create", "list", "revoke")),
         *(("library", name) for name in ("info", "list", "ledger", "show", "export", "import", "verify")),
         *(("model", name) for name in ("list", "pull", "use")),
     }  # fmt: skip

@@ -72,7 +72,7 @@ def _role(user: User, address: str, words: Words) -> Markup:
         tag("option", words.say(f"account.role_{role}"), value=role, selected=role == user.role) for role in ROLES
     ]
     return tag(
-        "select", *options, name="role", class_="field", data_api=f"PATCH {address}", data_done="reload", data_was=user.role,
+        "select", *options, name="role", class_="field", data_api=f"PATCH {address}", data_done="saved", data_was=user.role,
         aria_label=words.say("admin.role_of", name=user.name), data_said_409=words.say("admin.last_admin"),
     )  # fmt: skip
 

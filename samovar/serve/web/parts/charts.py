@@ -43,7 +43,7 @@ def _bar(share: float) -> Markup:
 
 
 def _share(number: int, total: int, words: Words) -> str:
-    return words.number(100 * number / total, 0 if number * 1000 >= total * 995 else 1) + " %"
+    return words.number(100 * number / total, 0 if number == total else 1) + " %"
 
 
 def column_chart(title: str, counts: Sequence[tuple[str, int]], words: Words) -> Markup:

@@ -61,6 +61,9 @@ def bare_page(context: PageContext, title: str, *children: Child, class_: str = 
         Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
         Markup(head_links() + page_links()),
     )
+    theme = None if context.theme == "auto" else context.theme  # painted in it at once, before the script
     boot = tag("div", id="boot", data_theme=context.theme, data_lang=context.lang, hidden=True)
     body = tag("body", boot, _main(context, *children, class_=class_))
-    return HTMLResponse(Markup("<!doctype html>") + tag("html", tag("head", head), body, lang=context.lang))
+    return HTMLResponse(
+        Markup("<!doctype html>") + tag("html", tag("head", head), body, lang=context.lang, data_theme=theme)
+    )

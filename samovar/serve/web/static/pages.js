@@ -88,7 +88,12 @@ function finish(element, data) {
   else if (done.startsWith("go:")) location.href = done.slice(3);
   else if (done === "reveal") reveal(element, data);
   else if (done === "added") added(element, data);
-  else if (done === "message") {
+  else if (done === "saved") {
+    element.dataset.was = element.value;
+    element.classList.add("saved");
+    setTimeout(() => element.classList.remove("saved"), 1500);
+    status(say("saved"));
+  } else if (done === "message") {
     const line = element.querySelector(".done-message");
     if (line) line.hidden = false;
     element.reset?.();
