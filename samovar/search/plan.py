@@ -6,8 +6,8 @@ Knows the vocabulary (`Rows`) but no passage.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from samovar.language import Profile
@@ -82,12 +82,15 @@ class Planner:
         self.speller = Speller(rows, self.analyser)
         self._read: dict[tuple[str, str, str], _Reading] = {}
 
-    def make(self, text: str, filters: Filters = Filters()) -> Plan:
-        """Return the plan for a query text."""
-        text, switched = self.speller.switch_chunks(text, self._is_known)
+    def make(
+        self, text: str, filters: Filters = Filters(), is_visible: Callable[[tuple[str, ...]], bool] | None = None
+    ) -> Plan:
+        """Return the plan for a query text; `is_visible` as in `Speller`."""
+        speller = self.speller if is_visible is None else replace(self.speller, is_visible=is_visible)
+        text, switched = speller.switch_chunks(text, self._is_known)
         query = parse_query(text)
         main = self.analyser.main_profile([t.text for t in query.words if t.kind != "number"])
-        words, entries = self._words(query, main)
+        words, entries = self._words(query, main, speller)
         # words without content score only when there is nothing else
         chosen = [w for w in words if not w.is_stop_word] or words
         corrections = [*switched, *(w.correction for w in chosen if w.correction is not None)]
@@ -101,7 +104,7 @@ class Planner:
         terms = [t for token in tokenize(word) for t in self.analyser.terms(token)]
         return any(self.rows.document_frequencies(terms).values())
 
-    def _words(self, query: Query, main: Profile) -> tuple[list[_Word], dict[str, Entry]]:
+    def _words(self, query: Query, main: Profile, speller: Speller) -> tuple[list[_Word], dict[str, Entry]]:
         """All words of the query, each once, unknown ones corrected; and what is known of their terms."""
         found: dict[tuple[str, ...], _Word] = {}
         for token in query.words:
@@ -112,7 +115,7 @@ class Planner:
         words = []
         for word in found.values():
             if not any(entries[t].df for t in word.terms) and word.token.kind != "number":
-                word = self._corrected(word, main)
+                word = self._corrected(word, main, speller)
                 if word.correction is not None:
                     entries |= self.rows.terms(word.terms)
             words.append(word)
@@ -146,8 +149,8 @@ class Planner:
         twin = None if main.accepts(main.fold(text)) else main.as_lookalike(text)
         return self.analyser.is_stop_word(text) or (twin is not None and main.is_stop_word(twin))
 
-    def _corrected(self, word: _Word, main: Profile) -> _Word:
-        correction = self.speller.correct(word.token.text)
+    def _corrected(self, word: _Word, main: Profile, speller: Speller) -> _Word:
+        correction = speller.correct(word.token.text)
         if correction is None:
             return word
         is_stop_word = self._is_stop_word(correction.text, main)

@@ -23,7 +23,7 @@ from samovar.errors import SearchError
 from samovar.library.passage import Passage
 from samovar.search.analysis import slot_spans
 from samovar.search.diversity import Ranked, diversify, sort_ranked
-from samovar.search.engine import Candidates, TantivyEngine
+from samovar.search.engine import Candidates, EngineQuery, TantivyEngine, TermGroup
 from samovar.search.highlight import find_highlights, find_snippet
 from samovar.search.hit import Hit
 from samovar.search.index import EngineFactory, SearchIndex, SyncProgress, SyncReport
@@ -153,7 +153,7 @@ class Searcher:
         return self._planner[1]
 
     def _search(self, text: str, k: int, filters: Filters, diversity: bool | None) -> SearchResult:
-        plan = self._plan_maker().make(text, filters)
+        plan = self._plan_maker().make(text, filters, self._seen_with(filters) if filters.hidden_sources else None)
         rows = self._candidates(plan, k)
         rows, notes = _apply_phrases(plan, rows)
         depth = k + SPARE_HITS
@@ -168,6 +168,11 @@ class Searcher:
         hits = self._make_hits(ranked[:k], by_id, plan)
         notes = [*plan.notes, *notes, *_copy_notes(copies, hits)]
         return SearchResult(plan.query.text, hits, plan.corrections, len(rows), tuple(notes))
+
+    def _seen_with(self, filters: Filters) -> Callable[[tuple[str, ...]], bool]:
+        """Whether terms occur in a passage outside the hidden sources."""
+        only = Filters(hidden_sources=filters.hidden_sources)
+        return lambda terms: bool(self.index.engine.find(EngineQuery((TermGroup(terms),), filters=only), 1).ids)
 
     def _candidates(self, plan: Plan, k: int) -> list[Row]:
         if not plan.engine_query.groups and not plan.engine_query.required:

@@ -40,10 +40,12 @@ class Correction:
 
 @dataclass(frozen=True, slots=True)
 class Speller:
-    """Finds corrections in the vocabulary of one index."""
+    """Finds corrections in the vocabulary of one index. `is_visible`: whether any passage that the asker may see has one of these terms; a word that
+    stands only in what others keep for themselves must not come back as a suggestion."""
 
     rows: Vocabulary
     analyser: QueryAnalyser
+    is_visible: Callable[[tuple[str, ...]], bool] | None = None
 
     def correct(self, word: str) -> Correction | None:
         """Return what an unknown word may stand for, or None."""
@@ -98,7 +100,8 @@ class Speller:
     def _known_terms(self, text: str) -> tuple[str, ...]:
         terms = [clean_term(t) for p in self.analyser.readers(text) for t in p.terms(text)]
         frequencies = self.rows.document_frequencies(terms)
-        return tuple(t for t in dict.fromkeys(terms) if frequencies[t] > 0)
+        known = tuple(t for t in dict.fromkeys(terms) if frequencies[t] > 0)
+        return known if self.is_visible is None else tuple(t for t in known if self.is_visible((t,)))
 
     def _typo(self, word: str, folded: str, reader: Profile) -> Correction | None:
         letters = "".join(sorted(set(reader.fold(reader.alphabet))))

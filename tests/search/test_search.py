@@ -260,3 +260,17 @@ def test_new_documents_are_found_at_once(open_searcher: Opener, tmp_path: Path) 
     with searcher.library.writer() as writer:
         writer.remove(uri="new")
     assert searcher.search("ленинград").hits == ()
+
+
+def test_a_word_that_only_others_keep_is_never_suggested(open_searcher: Opener) -> None:
+    documents = make_texts({"a": ("", "Самовар стоит на столе.")}, source="shared") + make_texts(
+        {"b": ("", "Пароль заказчика кракозябра.")}, source="user:anna"
+    )
+    searcher = open_searcher(documents)
+    assert searcher.search("кракозябпа").corrections == (("кракозябпа", "кракозябра"),)
+    hidden = Filters(hidden_sources=("user:anna",))
+    result = searcher.search("кракозябпа", filters=hidden)
+    assert result.corrections == ()
+    assert not result.hits
+    assert searcher.search("rhfrjpz,hf", filters=hidden).corrections == ()
+    assert searcher.search("самовр", filters=hidden).corrections == (("самовр", "самовар"),)

@@ -98,6 +98,24 @@ def tag(word: str) -> frozenset[str]:
     return frozenset(("noun",))
 
 
+# ordinary words besides those above that a question may hold and a library in another language lacks: not typing errors of rare ones
+_ORDINARY = """ask answer call called become became change end ended first help happen happened invent invented discover discovered create created design
+designed found founded establish established compose composed paint painted publish published open opened close closed start started stop die died
+live lived work worked play played love loved name named use used want wanted mean move moved serve served lie lies flow flows rule ruled lead
+author authors book books story tale soul souls dead life death world war peace history culture country people language word words city cities town
+river rivers sea lake mountain mountains house home church school street old new great small large big long short high low young last next early late
+white black red green blue gold silver main famous national local important different same many much other another every each both half part parts kind
+type group number point place time times day days night year years century month week water fire earth air light stone wood iron glass paper bread
+tea food dish meat fish milk salt sugar man men woman women child children boy girl king queen prince friend family mother father brother sister
+north south east west left right top bottom inside outside near far""".split()
+_KNOWN = frozenset([*_ORDINARY, *_LEMMA_OF, *_LEMMA_OF.values(), *_TAG_OF, *_ANSWER_NOUNS])
+
+
+def is_known(word: str) -> bool:
+    """Whether a folded word is ordinary English by the lists of this file: a short list, so False proves nothing."""
+    return word in _KNOWN
+
+
 PROFILE = Profile(
     tag="en",
     name="English",
@@ -186,4 +204,5 @@ PROFILE = Profile(
     stemmer=stem,
     lemmatiser=lemmatise,
     tagger=tag,
+    lexicon=is_known,
 )  # fmt: skip
