@@ -88,13 +88,28 @@ def build_program() -> Any:
     """Build the tree of commands in the current language."""
     import typer
 
-    from samovar.commands import add, ask, chat, key, library, mcp, model, remove, search, serve, settings, start, user
+    from samovar.commands import (
+        add,
+        ask,
+        audit,
+        chat,
+        key,
+        library,
+        mcp,
+        model,
+        remove,
+        search,
+        serve,
+        settings,
+        start,
+        user,
+    )
     from samovar.commands.help import translate
     from samovar.messages import current_words
 
     app = typer.Typer(name=PROGRAM, rich_markup_mode=None, pretty_exceptions_enable=False)
     start.register(app)
-    modules = (ask, chat, serve, search, add, remove, library, model, user, key, mcp, settings)
+    modules = (ask, chat, serve, search, add, remove, library, model, audit, user, key, mcp, settings)
     for module in modules:
         module.register(app)
     program: Any = typer.main.get_command(app)

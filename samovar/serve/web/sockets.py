@@ -125,7 +125,9 @@ def _throw_out_now(session_id: str) -> None:
         owner = _owners.get(client)
         if owner is not None and owner.way == "session" and owner.credential_id == session_id:
             sockets = list(core.sio.manager.get_participants("/", client.id))
-            for waiting in client._delete_tasks.values():  # pages just left: NiceGUI would delete the client once more, and fail
+            for (
+                waiting
+            ) in client._delete_tasks.values():  # pages just left: NiceGUI would delete the client once more, and fail
                 waiting.cancel()
             client._delete_tasks.clear()
             client.delete()

@@ -71,11 +71,16 @@ class Objects:
         return str(self._reply["message"]["id"])
 
     def document_id(self) -> str:
-        return str(self._client.get(f"{API}/documents", params={"limit": 1}).json()["documents"][0]["id"])
+        documents = self._client.get(f"{API}/documents", params={"limit": 1}).json()["documents"]
+        return str(documents[0]["id"] if documents else self._upload()["document_ids"][0])
 
     def upload_id(self) -> str:
+        return str(self._upload()["id"])
+
+    def _upload(self) -> dict[str, Any]:
         file = {"file": ("заметка.txt", "Самовар кипит на столе у окна.".encode() * 9)}
-        return str(self._client.post(f"{API}/documents", files=file).json()["uploads"][0]["id"])
+        upload: dict[str, Any] = self._client.post(f"{API}/documents", files=file).json()["uploads"][0]
+        return upload
 
     def model_id(self) -> str:
         return "samovar"
