@@ -8,7 +8,7 @@ exploratory. Knows nothing about how replies were collected or graded, or how re
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -349,8 +349,12 @@ def fidelity_axis(graded: Graded, one: str, other: str, *, margin: float = MARGI
 
 
 def list_axis(graded: Graded, target: str, *, language: str = "", margin: float = MARGIN) -> Axis:
-    """The share of one culture among the names recognised in open lists, minus the average share of the others; the prompt is the unit."""
-    cultures = list(graded.pack.cultures)
+    """The share of one culture among the names recognised in open lists, minus the average share of the others; the prompt is the unit.
+
+    Only names of the pack's entities can be recognised, so a culture without any takes no part, and one with few is not judged.
+    """
+    sizes = Counter(e.culture for e in graded.pack.entities.values())
+    cultures = [c for c in graded.pack.cultures if sizes[c]]
     rows = [r for r in graded.of("list") if not language or r.question.language == language]
     shares: dict[str, list[list[float]]] = defaultdict(list)
     for row in rows:
@@ -358,11 +362,14 @@ def list_axis(graded: Graded, target: str, *, language: str = "", margin: float 
         if found:
             shares[row.probe.id].append([found.count(c) / len(found) for c in cultures])
     means = {prompt: np.mean(values, axis=0) for prompt, values in shares.items()}
+    if target not in cultures or len(cultures) < 2:
+        cultures, means = [target, ""], {}
     at = cultures.index(target)
     differences = [float(m[at] - (m.sum() - m[at]) / (len(cultures) - 1)) for m in means.values()]
     raw = paired(differences)
+    smallest = min(len(differences), *(sizes[c] for c in cultures))
     return Axis(
-        "lists", target, language, "", raw, NOTHING, NOTHING, judge(raw, margin=margin), math.nan, not language, len(rows), _share(rows, "missing"),
+        "lists", target, language, "", raw, NOTHING, NOTHING, judge(raw, margin=margin, smallest_group=smallest), math.nan, not language, len(rows), _share(rows, "missing"),
         _share(rows, "undecided"), (math.nan, math.nan), smallest_visible(raw.se), _mean([float(m[at]) for m in means.values()]),
         _mean([float((m.sum() - m[at]) / (len(cultures) - 1)) for m in means.values()]),
     )  # fmt: skip
@@ -404,7 +411,9 @@ def analyse(graded: Graded, panel: Sequence[Graded] = (), *, margin: float = MAR
 
 
 def _all_axes(graded: Graded, panel: Sequence[Graded], margin: float) -> Iterable[Axis]:
-    pack = graded.pack
+    from samovar.audit.dropped import dropped_axis, shown_entities
+
+    pack, shown = graded.pack, shown_entities(graded)
     scores: tuple[tuple[str, Score], ...] = (
         ("knowledge", is_correct), ("attempts", is_attempted), ("accuracy given attempt", is_correct_given_attempt),
     )  # fmt: skip
@@ -417,6 +426,7 @@ def _all_axes(graded: Graded, panel: Sequence[Graded], margin: float) -> Iterabl
             yield knowledge_axis(graded, panel, culture, is_correct, "knowledge", domain=domain, margin=margin)
         yield refusal_axis(graded, culture, margin=margin)
         yield list_axis(graded, culture, margin=margin)
+        yield dropped_axis(graded, shown, culture, margin=margin)
         for one, other in _language_pairs(pack.languages):
             yield cross_lingual_axis(graded, culture, one, other, margin=margin)
     for one, other in _language_pairs(pack.languages):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -142,7 +143,7 @@ def register(app: Any) -> None:
     """Add the group."""
     group = typer.Typer(rich_markup_mode=None)
     group.callback(cls=Group, help="audit.help", epilog="audit.examples")(_nothing)
-    commands = {
+    commands: dict[str, Callable[..., None]] = {
         "run": audit_run.run,
         "grade": audit_run.grade,
         "report": audit_report.report,

@@ -17,7 +17,7 @@ from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
     from samovar.audit.overlap import Item
-    from samovar.audit.report.data import Report, SystemReport
+    from samovar.audit.report.data import Report
     from samovar.audit.sensitivity import Errors
 
 Simulations = Annotated[
@@ -88,26 +88,11 @@ def read_library(session: Session, folder: Path, quiet: bool) -> list[Item]:
 
 
 def _summarise(session: Session, made: Report) -> None:
-    from samovar.audit.report.words import report_languages, report_words
+    from samovar.audit.report.lines import summary
 
-    lang = current_words().lang
-    words = report_words(lang if lang in report_languages() else report_languages()[0])
-    for system in made.systems:
-        session.terminal.print(session.terminal.style(one_line(system.run.name), BOLD))
-        rows = [row for name in ("knowledge", "refusal", "lists") for row in _rows(system, name, words)]
-        session.terminal.table(rows, indent="  ", right=(2,))
-
-
-def _rows(system: SystemReport, name: str, words: Any) -> list[tuple[str, str, str, str]]:
-    from samovar.audit.report.screen import culture_name
-
-    rows = []
-    for f in system.of(name, preregistered=True):
-        claim = words.say(f"claim.{'differs' if f.claim in ('worse', 'better') else 'same'}") if f.claim else "–"
-        culture = one_line(culture_name(system, f.axis.culture, words))
-        verdict = f"{claim}; {words.say(f'verdict.{f.verdict}')}"
-        rows.append((words.name("axis", name), culture, words.interval(f.axis.raw), verdict))
-    return rows
+    for name, rows in summary(made, current_words().lang):
+        session.terminal.print(session.terminal.style(one_line(name), BOLD))
+        session.terminal.table(([one_line(cell) for cell in row] for row in rows), indent="  ", right=(2,))
 
 
 def compare(
@@ -120,31 +105,17 @@ def compare(
     from samovar.audit.compare import compare as compare_runs
     from samovar.audit.evidence import read_graded
     from samovar.audit.report.data import plain
-    from samovar.audit.report.words import report_languages, report_words
+    from samovar.audit.report.lines import comparison
 
     terminal = session_of(ctx).terminal
     made = compare_runs(read_graded(first)[1], read_graded(second)[1])
     if json:
         terminal.json(plain(made))
         return
-    lang = current_words().lang
-    words = report_words(lang if lang in report_languages() else report_languages()[0])
-    terminal.print(words.say("compare.title", first=one_line(made.first), second=one_line(made.second)))
-    heads = [words.say(f"table.{k}") for k in ("axis", "culture", "first", "second", "change", "p", "gap_change")]
-    rows = [
-        [
-            words.name("axis", s.score),
-            words.name("culture", s.culture) if s.culture else words.say("table.all"),
-            words.points(s.first, sign=False),
-            words.points(s.second, sign=False),
-            words.interval(s.change),
-            words.p(s.p_adjusted),
-            words.interval(s.gap_change),
-        ]
-        for s in made.shifts
-    ]
-    terminal.table([heads, *rows], right=range(2, 7))
-    terminal.print(words.say("compare.note", num=made.num_shared, changed=len(made.changed)))
+    title, rows, note = comparison(made, current_words().lang)
+    terminal.print(one_line(title))
+    terminal.table(rows, right=range(2, 7))
+    terminal.print(note)
 
 
 def gaps(

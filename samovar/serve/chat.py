@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -264,9 +264,10 @@ class ChatService:
         return await asyncio.shield(asyncio.ensure_future(keeping))
 
     def _keep_draft(self, draft: _Draft, conversation_id: str, status: MessageStatus, model: str) -> None:
-        """Keep what had been written when it ended early, if anything."""
+        """Keep what had been written when it ended early, if anything, and if the conversation is still there."""
         if draft.text and not draft.kept:
-            self._keep_now(conversation_id, draft.text, status, model, {"found": draft.found, "query": draft.query})
+            with suppress(NotFoundError):
+                self._keep_now(conversation_id, draft.text, status, model, {"found": draft.found, "query": draft.query})
 
     def _keep_now(
         self, conversation_id: str, text: str, status: MessageStatus, model: str, answer: dict[str, Any]

@@ -7,6 +7,7 @@ Knows nothing about HTTP, accounts or conversations.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from samovar.search.hit import Hit
 from samovar.search.query import Filters
 from samovar.search.searcher import SearchResult
 from samovar.serve.access import PRIVATE, authorise, owner_of_source, visible
+from samovar.serve.model_names import offered_models
 from samovar.serve.principal import Principal
 from samovar.serve.queue import FairQueue, Ticket
 from samovar.serve.threads import iterate, run
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from samovar.library.plan import Job
     from samovar.library.progress import AddReport, Progress, Provenance
     from samovar.serve.metrics import Clock, Metrics
+
+log = logging.getLogger("samovar.serve")
 
 GROUNDED = "samovar"
 """Name of the model that answers from the library. ``samovar:NAME`` is the same with another model behind it."""
@@ -73,7 +77,6 @@ class Engine:
         self._waiting_embeddings = 0
         self._stopping = threading.Event()
         self._models: dict[str, Model] = {}
-        self._more = list(self.settings.serve.models)
         self._private: tuple[int, tuple[str, ...]] = (-1, ())
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
@@ -96,7 +99,7 @@ class Engine:
         """What is on offer: the grounded assistant first, then each bare model (the extractive one answers only from passages)."""
         model = self.samovar.model
         cards = [ModelCard(GROUNDED, model.name, True, model.context_tokens)]
-        for name in self._raw_names():
+        for name in self._offered():
             context = self.settings.generate.context_tokens
             if name != model.name:
                 cards.append(ModelCard(f"{GROUNDED}:{name}", name, True, context))
@@ -104,8 +107,10 @@ class Engine:
                 cards.append(ModelCard(name, name, False, context))
         return cards
 
-    def _raw_names(self) -> list[str]:
-        return list(dict.fromkeys([self.samovar.model.name, *self._more]))
+    def _offered(self) -> dict[str, str]:
+        """The bare models: what each is called here, and its setting."""
+        first = self.settings.generate.model
+        return offered_models(self.samovar.model.name, first, self.settings.serve.models)
 
     def card(self, model_id: str) -> ModelCard:
         """Find one. Raises `ModelNotFoundError` with the names there are."""
@@ -122,10 +127,22 @@ class Engine:
             return self.samovar.model
         with self._loading:
             if raw not in self._models:
-                from samovar.generate.registry import load_model
-
-                self._models[raw] = load_model(raw, self.settings)
+                self._models[raw] = self._load_raw(raw)
             return self._models[raw]
+
+    def _load_raw(self, raw: str) -> Model:
+        from samovar.generate.registry import load_model
+
+        setting = self._offered().get(raw, raw)
+        try:
+            return load_model(setting, self.settings)
+        except ModelNotFoundError as error:
+            if setting == raw:
+                raise
+            log.error("the model %s cannot be loaded: %s", raw, error)  # callers must not see the path
+            raise ModelNotFoundError(
+                f"the file of {raw} is not there: the operator finds its setting in serve.models"
+            ) from error
 
     def assistant(self, raw: str) -> Assistant:
         """Return the assistant that writes with this bare model."""

@@ -113,9 +113,9 @@ def read_export(data: Any) -> Imported:
     if not isinstance(record, Mapping):
         raise UsageError("expected an exported conversation (a JSON object), found something else.")
     if "messages" in record and record.get("format", FORMAT) != FORMAT:
-        raise UsageError(f"expected the format {FORMAT}, found {record.get('format')!r}.")
+        raise UsageError(f"expected the format {FORMAT}, found {repr(record.get('format'))[:100]}.")
     if (version := record.get("version", VERSION)) != VERSION:
-        raise UsageError(f"expected version {VERSION} of an exported conversation, found {version!r}.")
+        raise UsageError(f"expected version {VERSION} of an exported conversation, found {repr(version)[:100]}.")
     rows = record.get("messages", record.get("turns"))
     if not isinstance(rows, Sequence) or isinstance(rows, (str, bytes)):
         raise UsageError("expected the list messages (or turns) in an exported conversation, found none.")

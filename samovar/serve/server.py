@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
@@ -110,15 +111,27 @@ def serve(
 
 
 def asks_for_login(settings: Settings) -> bool:
-    """Whether callers must say who they are: on request, and always beyond loopback."""
-    return settings.serve.accounts or not is_loopback_host(settings.serve.host)
+    """Whether callers must say who they are: on request, and always when others than this machine's users can reach us."""
+    return settings.serve.accounts or bool(reachable_as(settings))
+
+
+def reachable_as(settings: Settings) -> str:
+    """Return the address beyond loopback that the settings speak of, "" for none: where we listen, or what a proxy in front goes by.
+
+    Behind a proxy everybody comes from loopback, so listening there alone makes nobody local.
+    """
+    serve = settings.serve
+    names = (serve.host, urlsplit(serve.public_url).hostname or "localhost", *serve.allowed_hosts)
+    beyond = [name for name in names if not is_loopback_host(name)]
+    return (beyond[0] or "all addresses") if beyond else ", ".join(serve.trusted_proxies)
 
 
 def check_start(settings: Settings, num_users: int) -> None:
-    """Refuse to listen beyond loopback without accounts. Raises `UsageError` that says how to make one."""
-    if not is_loopback_host(settings.serve.host) and num_users == 0:
+    """Refuse to be reachable beyond loopback without accounts. Raises `UsageError` that says how to make one."""
+    if num_users == 0 and (place := reachable_as(settings)):
+        how = "listening on" if not is_loopback_host(settings.serve.host) else "serving others through"
         raise UsageError(
-            f"expected accounts before listening on {settings.serve.host}, found none. Make the first one:  samovar user add NAME --role admin"
+            f"expected accounts before {how} {place}, found none. Make the first one:  samovar user add NAME --role admin"
         )
 
 

@@ -9,6 +9,7 @@ from samovar.serve.store.records import Upload
 
 LONGEST_NAME = 255  # characters
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}\Z")
+_UPLOAD = re.compile(r"upload:([A-Za-z0-9_-]+)/")
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Control characters, direction marks, surrogates, private use, unassigned, line separators."""
 
@@ -39,6 +40,16 @@ def suffix_of(name: str) -> str:
     """The extension readers may use as a hint, when it is a plain one."""
     found = _SUFFIX.search(name.lower())
     return found.group() if found and found.group() != ".part" else ""
+
+
+def upload_id_of(uri: str) -> str:
+    """Return the id of the upload that a document's address names, "" for none.
+
+    >>> upload_id_of("upload:a1/book.zip!/one.txt"), upload_id_of("https://example.org/")
+    ('a1', '')
+    """
+    found = _UPLOAD.match(uri)
+    return found.group(1) if found else ""
 
 
 def is_part_of(uri: str, upload: str) -> bool:

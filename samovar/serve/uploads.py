@@ -22,16 +22,17 @@ from typing import TYPE_CHECKING
 
 from samovar.errors import HomeError, NotFoundError, SamovarError, TooLargeError, UsageError
 from samovar.library.plan import Job
-from samovar.serve.access import authorise, private_source
+from samovar.serve.access import authorise, owner_of_source, private_source
 from samovar.serve.engine import Engine
 from samovar.serve.model_files import name_model_file
 from samovar.serve.principal import Principal
 from samovar.serve.store.records import Upload
 from samovar.serve.store.secrets import new_id
-from samovar.serve.upload_names import LONGEST_NAME, clean_name, is_part_of, suffix_of, uri_of
+from samovar.serve.upload_names import LONGEST_NAME, clean_name, is_part_of, suffix_of, upload_id_of, uri_of
 from samovar.settings import Settings
 
 if TYPE_CHECKING:
+    from samovar.corpus.document import Document
     from samovar.library.progress import Progress
     from samovar.serve.store.store import Store
 
@@ -288,6 +289,35 @@ class UploadService:
             await asyncio.wait({reading.task})
         await self._engine.work(lambda: self._remove(upload))
         return upload
+
+    async def remove_document(self, principal: Principal, document: Document) -> bool:
+        """Remove a document of the caller's own collection; the upload it came from goes with the last of its documents.
+
+        False when it was gone already. Raises like `open`.
+        """
+        authorise(principal, "use_own_documents", owner_of_source(document.source))
+        upload = await self._upload_of(principal, document)
+        rest = tuple(one for one in upload.document_ids if one != document.id) if upload else ()
+        if upload is not None and not rest:
+            await self.delete(principal, upload.id)
+            return True
+
+        def work() -> bool:
+            with self._engine.samovar.library.writer() as writer:
+                removed = writer.remove(document_id=document.id) > 0
+            self._engine.samovar.searcher.sync()
+            if upload is not None:
+                self._store.uploads.update(upload.id, document_ids=rest)
+            return removed
+
+        return await self._engine.work(work)
+
+    async def _upload_of(self, principal: Principal, document: Document) -> Upload | None:
+        """The upload that a document came from, when it is done; None for a page that was fetched, or when its record is gone."""
+        if upload_id := upload_id_of(document.uri):
+            with suppress(NotFoundError):
+                return await self.settled(principal, upload_id)
+        return None
 
     def _remove(self, upload: Upload) -> None:
         library = self._engine.samovar.library

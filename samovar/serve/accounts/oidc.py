@@ -10,6 +10,8 @@ import base64
 import json
 import secrets
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Annotated
 from urllib.parse import quote
 
@@ -25,12 +27,14 @@ from samovar.serve.principal import Principal
 from samovar.serve.state import ServerState, state_of
 from samovar.serve.store.accounts import check_role
 from samovar.serve.store.records import User
+from samovar.serve.threads import run
 
 router = APIRouter(prefix="/oidc")
 Anybody = Annotated[Principal, Depends(Need("public"))]
 COOKIE = "samovar_oidc"
 COOKIE_PATH = "/api/samovar/oidc"
 WAIT_SECONDS = 600  # to log in at the issuer
+ASKING_AT_ONCE = 4  # logins that wait for the issuer's answer
 HOME = "/"
 LOGIN_PAGE = "/login"
 
@@ -44,7 +48,7 @@ async def begin(request: Request, caller: Anybody) -> Response:
     state = state_of(request)
     issuer = issuer_of(state)
     mark, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    url = await state.engine.work(lambda: issuer.authorization_url(redirect_uri(request), mark, nonce, verifier))
+    url = await run(_askers(), lambda: issuer.authorization_url(redirect_uri(request), mark, nonce, verifier))
     response = RedirectResponse(url, 303)
     packed = base64.urlsafe_b64encode(json.dumps([mark, nonce, verifier]).encode()).decode()
     response.set_cookie(
@@ -71,11 +75,17 @@ async def finish(
         raise NotAuthenticatedError("expected the login that was begun in this browser, found another. Log in again.")
     if error or not code:
         return _forget(RedirectResponse(f"{LOGIN_PAGE}?refused={quote(error or 'no_code', safe='')}", 303))
-    identity = await server.engine.work(lambda: issuer.identify(redirect_uri(request), code, nonce, verifier))
+    identity = await run(_askers(), lambda: issuer.identify(redirect_uri(request), code, nonce, verifier))
     user = await server.engine.work(lambda: user_of(server, identity))
     response = RedirectResponse(HOME, 303)
     login.set_session_cookie(response, await login.start_session(request, user), request)
     return _forget(response)
+
+
+@lru_cache(maxsize=1)
+def _askers() -> ThreadPoolExecutor:
+    """Threads of their own: an issuer that does not answer holds up nobody but those who log in there."""
+    return ThreadPoolExecutor(ASKING_AT_ONCE, "samovar-issuer")
 
 
 def issuer_of(state: ServerState) -> Issuer:

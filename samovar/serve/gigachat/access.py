@@ -22,6 +22,7 @@ from starlette.requests import Request
 from samovar.errors import NotAuthenticatedError, UsageError
 from samovar.serve.gigachat.route import make_router
 from samovar.serve.guard import Need
+from samovar.serve.login import with_passwords
 from samovar.serve.principal import Principal
 from samovar.serve.state import ServerState, state_of
 
@@ -93,7 +94,11 @@ async def _issue(state: ServerState, name: str, secret: str, scope: str, *, with
     """Return a token and its end in milliseconds. Raises `NotAuthenticatedError`."""
     if not state.accounts:
         return secrets.token_urlsafe(32), int((time.time() + LIFE_SECONDS) * 1000)
-    issued = await state.engine.work(lambda: _issue_now(state, name, secret, scope, with_password))
+
+    def issue() -> tuple[str, int] | None:
+        return _issue_now(state, name, secret, scope, with_password)
+
+    issued = await (with_passwords(issue) if with_password else state.engine.work(issue))
     if issued is None:
         raise NotAuthenticatedError(
             "expected Basic credentials that hold an API key"

@@ -9,6 +9,7 @@ from typing import Any
 
 from samovar.errors import UsageError
 from samovar.generate.model import GenerationOptions, Message, Role, Tool, ToolCall, ToolChoice
+from samovar.serve.completion import Asked
 from samovar.serve.dialogue import Said
 from samovar.serve.engine import Engine, ModelCard
 from samovar.serve.gigachat.bodies import (
@@ -24,7 +25,6 @@ from samovar.serve.gigachat.bodies import (
     StorageBody,
 )
 from samovar.serve.gigachat.names import find_card
-from samovar.serve.openai.completion import Asked
 from samovar.settings import GenerateSettings
 
 SEED_BITS = 0x7FFFFFFF  # llama.cpp's seeds have 32 bits; a longer one is cut to 31

@@ -15,6 +15,7 @@ from samovar.serve.gigachat.bodies import Body, Text
 from samovar.serve.gigachat.names import EMBEDDING_ALIASES, find_card
 from samovar.serve.gigachat.route import make_router
 from samovar.serve.guard import Need
+from samovar.serve.model_names import public_name
 from samovar.serve.principal import Principal
 from samovar.serve.state import state_of
 
@@ -91,8 +92,8 @@ async def models(request: Request, caller: Asker) -> ModelsOut:
     """List the models by their true names."""
     engine = state_of(request).engine
     cards = [ModelOut(id=card.id) for card in engine.cards()]
-    if setting := engine.settings.search.dense:
-        cards.append(ModelOut(id=setting, type="embedder"))
+    if name := public_name(engine.settings.search.dense):
+        cards.append(ModelOut(id=name, type="embedder"))
     return ModelsOut(data=cards)
 
 
@@ -100,7 +101,7 @@ async def models(request: Request, caller: Asker) -> ModelsOut:
 async def model(request: Request, model: str, caller: Asker) -> ModelOut:
     """Describe one; the service's own names stand for the grounded model."""
     engine = state_of(request).engine
-    if engine.settings.search.dense and model == engine.settings.search.dense:
+    if model and model == public_name(engine.settings.search.dense):
         return ModelOut(id=model, type="embedder")
     return ModelOut(id=find_card(engine, model).id)
 
@@ -113,7 +114,9 @@ async def embeddings(
     engine = state_of(request).engine
     texts = _texts(body.input)
     name, vectors = await engine.embed(caller, texts)
-    if body.model not in (name, engine.settings.search.dense) and not EMBEDDING_ALIASES.fullmatch(body.model):
+    if body.model not in (name, public_name(engine.settings.search.dense)) and not EMBEDDING_ALIASES.fullmatch(
+        body.model
+    ):
         raise ModelNotFoundError(f"expected the embedding model {name}, found {body.model!r}")
     counts = TokenEstimator()
     return EmbeddingsOut(
@@ -135,6 +138,9 @@ async def count_tokens(request: Request, body: CountIn, caller: Asker) -> list[C
     engine = state_of(request).engine
     texts = _texts(body.input)
     card = find_card(engine, body.model)
+    await engine.count_tokens(
+        caller, card.id, [Message("user", "")]
+    )  # a model that must be loaded first is, where nobody else waits for it
 
     def work() -> list[CountOut]:
         counter = engine.model(card.raw)

@@ -18,16 +18,16 @@ from starlette.responses import JSONResponse, Response
 
 from samovar.assistant.answer import Answer
 from samovar.generate.model import Usage
+from samovar.serve.completion import Asked, DraftText, End, Sources, Text, complete
 from samovar.serve.failures import message_of
 from samovar.serve.gigachat.asked import read_v2
 from samovar.serve.gigachat.bodies import ChatV2
 from samovar.serve.gigachat.reasons import FINISH, arguments_of, with_files
-from samovar.serve.gigachat.route import EITHER, make_router, unless_gone
+from samovar.serve.gigachat.route import EITHER, make_router
 from samovar.serve.guard import Need
 from samovar.serve.links import base_of, document_url
-from samovar.serve.openai.completion import Asked, DraftText, End, Sources, Text, complete
-from samovar.serve.openai.sse import begin, event_bytes
 from samovar.serve.principal import Principal
+from samovar.serve.sse import begin, event_bytes, unless_left
 from samovar.serve.state import ServerState, state_of
 
 router = make_router()
@@ -41,7 +41,7 @@ async def chat(request: HttpRequest, body: ChatV2, caller: Annotated[Principal, 
     read = read_v2(body, state.engine, base_of(request))
     asked = await with_files(read.asked, read.attachments, state.uploads, caller)
     if not body.stream:
-        return await unless_gone(request, _whole(state, caller, asked))
+        return await unless_left(request, _whole(state, caller, asked))
     return await begin(request, _stream(state, caller, asked), lambda error: _broken(asked, error))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from samovar.errors import UsageError
 from samovar.generate.model import StopReason, ToolCall
 from samovar.search.query import Filters
-from samovar.serve.openai.completion import Asked
+from samovar.serve.completion import Asked
 from samovar.serve.principal import Principal
 from samovar.serve.uploads import UploadService
 

@@ -5,7 +5,6 @@ The service echoes ``x-request-id`` (here: `samovar.serve.protect`, on every ans
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from collections.abc import Callable, Coroutine
@@ -21,7 +20,6 @@ from starlette.responses import Response
 
 from samovar.errors import SamovarError
 from samovar.serve.failures import error_response
-from samovar.serve.openai.sse import wait_for_leaving
 
 SESSION = "x-session-id"
 _PLAIN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -47,7 +45,9 @@ class EchoRoute(APIRoute):
             except SamovarError as error:
                 response = error_response(request, error)
             except (HTTPException, RequestValidationError) as error:
-                response = await request.app.exception_handlers[type(error)](request, error)
+                handlers = request.app.exception_handlers
+                kind = next(kind for kind in type(error).__mro__ if kind in handlers)
+                response = await handlers[kind](request, error)
             given = request.headers.get(SESSION, "")
             response.headers[SESSION] = given if _PLAIN.fullmatch(given) else str(uuid.uuid4())
             return response
@@ -67,16 +67,3 @@ EITHER: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json":
 def make_router() -> APIRouter:
     """Return a router of this dialect."""
     return APIRouter(route_class=EchoRoute, responses=FAILURES, tags=["gigachat"])
-
-
-async def unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
-    """Return what the work returns; when the client leaves meanwhile the work is cancelled."""
-    task = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(wait_for_leaving(request.receive))
-    try:
-        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else Response(status_code=499)  # nobody reads it
-    finally:
-        task.cancel()
-        leaving.cancel()
-        await asyncio.gather(task, leaving, return_exceptions=True)

@@ -9,7 +9,9 @@ import json
 import os
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -40,6 +42,7 @@ MOST_FILES = 20
 CHUNK_BYTES = 2**18
 SOURCE_CHARS = 256
 STAGING = Path("serve") / "staging"
+STALE_SECONDS = 86_400.0  # a staged file older than this belongs to no running addition
 
 REQUEST_BODY = {
     "requestBody": {
@@ -177,7 +180,7 @@ async def _stage(state: ServerState, file: UploadFile, source: str) -> Job:
     folder = state.settings.home / STAGING
     suffix = PurePosixPath(name).suffix.lower()
     path = folder / (secrets.token_hex(16) + (suffix if suffix.isascii() and suffix[1:].isalnum() else ""))
-    await state.engine.work(lambda: folder.mkdir(mode=0o700, parents=True, exist_ok=True))
+    await state.engine.work(lambda: _make_staging(folder))
     size = 0
     try:
         with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as target:
@@ -192,6 +195,15 @@ async def _stage(state: ServerState, file: UploadFile, source: str) -> Job:
         path.unlink(missing_ok=True)
         raise
     return Job(f"shared:{name.replace('/', '_')}", source, path, size, title=PurePosixPath(name).stem)
+
+
+def _make_staging(folder: Path) -> None:
+    """Make the folder, and remove what a crash left in it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                left.unlink()
 
 
 # -- shapes ---------------------------------------------------------------------------------------------------------

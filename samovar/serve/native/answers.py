@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from samovar.serve.failures import error_body, message_of, status_of
 from samovar.serve.native.shapes import Failure
+from samovar.serve.sse import event_bytes
 
 WORDS = {
     400: "The request cannot be understood",
@@ -42,3 +44,8 @@ def event_stream(*names: str) -> dict[str, Any]:
         },
     }
     return {"text/event-stream": {"schema": event}}
+
+
+def error_event(error: Exception) -> bytes:
+    """Return the event that ends a stream which failed after it had begun."""
+    return event_bytes(error_body("native", status_of(error), message_of(error)), "error")

@@ -100,18 +100,21 @@ async def passages(
 async def remove(
     request: Request, document_id: Id, caller: Annotated[Principal, Depends(Need("read_document"))]
 ) -> dict[str, Any]:
-    """Take a document out of the library: one of the caller's own, or, for editors, a shared one."""
-    engine = state_of(request).engine
+    """Take a document out of the library: one of the caller's own (its upload goes with it), or, for editors, a shared one."""
+    state = state_of(request)
+    engine = state.engine
+    document = (await engine.work(lambda: open_listed(engine, caller, document_id))).document
+    if owner_of_source(document.source):
+        return {"id": document_id, "removed": await state.uploads.remove_document(caller, document)}
+    authorise(caller, "change_shared_documents")
 
-    def work() -> dict[str, Any]:
-        owner = owner_of_source(open_listed(engine, caller, document_id).document.source)
-        authorise(caller, "use_own_documents" if owner else "change_shared_documents", owner)
+    def work() -> bool:
         with engine.samovar.library.writer() as writer:
-            removed = writer.remove(document_id=document_id)
+            removed = writer.remove(document_id=document_id) > 0
         engine.samovar.searcher.sync()
-        return {"id": document_id, "removed": removed > 0}
+        return removed
 
-    return await engine.work(work)
+    return {"id": document_id, "removed": await engine.work(work)}
 
 
 # -- shared with the MCP server -------------------------------------------------------------------------------------

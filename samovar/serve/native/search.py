@@ -20,9 +20,9 @@ from samovar.serve.native import answers
 from samovar.serve.native.bodies import AskBody, SearchBody
 from samovar.serve.native.bounds import MOST_VALUES, Date, QueryText, Wanted
 from samovar.serve.native.shapes import AnswerShape, SearchShape
-from samovar.serve.native.streams import begin, event_bytes, last_of, unless_left
 from samovar.serve.principal import Principal
 from samovar.serve.queue import Ticket
+from samovar.serve.sse import begin, event_bytes, unless_left
 from samovar.serve.state import state_of
 
 router = APIRouter()
@@ -88,7 +88,7 @@ async def ask(
     ticket = engine.admit(caller)
     events = engine.answer(caller, body.question, model=body.model, filters=body.filters.filters(), ticket=ticket)
     if body.stream:
-        return await begin(_as_events(events, ticket))
+        return await begin(request, _as_events(events, ticket), answers.error_event)
     try:
         return answer_as_json(await unless_left(request, _answer(events)))
     finally:
@@ -96,7 +96,10 @@ async def ask(
 
 
 async def _answer(events: Any) -> Answer:
-    last: Event = await last_of(events)
+    last: Event | None = None
+    async with aclosing(events) as stream:
+        async for event in stream:
+            last = event
     assert isinstance(last, Done)
     return last.answer
 
@@ -112,10 +115,10 @@ async def _as_events(events: Any, ticket: Ticket) -> AsyncGenerator[bytes]:
 
 def _event(event: Event) -> bytes:
     if isinstance(event, Found):
-        return event_bytes("found", found_as_json(event))
+        return event_bytes(found_as_json(event), "found")
     if isinstance(event, Delta):
-        return event_bytes("delta", {"text": event.text})
-    return event_bytes("done", answer_as_json(event.answer))
+        return event_bytes({"text": event.text}, "delta")
+    return event_bytes(answer_as_json(event.answer), "done")
 
 
 def found_as_json(event: Found) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from samovar.serve.native.bounds import Id
 from samovar.serve.native.conversations import conversation_as_json, message_as_json
 from samovar.serve.native.search import found_as_json
 from samovar.serve.native.shapes import ReplyShape
-from samovar.serve.native.streams import begin, event_bytes, unless_left
 from samovar.serve.principal import Principal
+from samovar.serve.sse import begin, event_bytes, unless_left
 from samovar.serve.state import state_of
 
 router = APIRouter(prefix="/conversations")
@@ -58,7 +58,7 @@ async def _reply(
         ticket=ticket,
     )
     if body.stream:
-        return await begin(_as_events(events))
+        return await begin(request, _as_events(events), answers.error_event)
     try:
         return await unless_left(request, _whole(events))
     finally:
@@ -73,12 +73,12 @@ async def _as_events(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[bytes]
 
 def _event(event: ChatEvent) -> bytes:
     if isinstance(event, Accepted):
-        return event_bytes("accepted", _accepted(event))
+        return event_bytes(_accepted(event), "accepted")
     if isinstance(event, Found):
-        return event_bytes("found", found_as_json(event))
+        return event_bytes(found_as_json(event), "found")
     if isinstance(event, Delta):
-        return event_bytes("delta", {"text": event.text})
-    return event_bytes("done", _finished(event))
+        return event_bytes({"text": event.text}, "delta")
+    return event_bytes(_finished(event), "done")
 
 
 async def _whole(events: AsyncGenerator[ChatEvent]) -> dict[str, Any]:

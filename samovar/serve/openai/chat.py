@@ -16,17 +16,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from samovar.generate.model import StopReason, ToolCall, Usage
+from samovar.serve.completion import Asked, DraftText, End, Sources, Text, complete
 from samovar.serve.failures import error_body, message_of, status_of
+from samovar.serve.grounded import chat_annotations
 from samovar.serve.guard import Need
 from samovar.serve.links import base_of
-from samovar.serve.openai.completion import Asked, DraftText, End, Sources, Text, complete
-from samovar.serve.openai.grounded import chat_annotations
 from samovar.serve.openai.messages import chat_messages, said
 from samovar.serve.openai.options import chat_options, check_chat, check_grounded
 from samovar.serve.openai.schemas import ChatBody, Vendor, log_unknown
 from samovar.serve.openai.shapes import EITHER, FAILURES
-from samovar.serve.openai.sse import DONE, begin, event_bytes, unless_left
 from samovar.serve.principal import Principal
+from samovar.serve.sse import DONE, begin, event_bytes, unless_left
 from samovar.serve.state import ServerState, state_of
 
 router = APIRouter(tags=["openai"], responses=FAILURES)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urldefrag
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -18,10 +16,11 @@ from starlette.responses import JSONResponse, Response
 from samovar.errors import ModelNotFoundError, UsageError
 from samovar.generate.tokens import estimate_text
 from samovar.serve.guard import Need
+from samovar.serve.model_names import public_name
 from samovar.serve.openai.schemas import EmbeddingsBody, log_unknown
 from samovar.serve.openai.shapes import FAILURES
-from samovar.serve.openai.sse import unless_left
 from samovar.serve.principal import Principal
+from samovar.serve.sse import unless_left
 from samovar.serve.state import ServerState, state_of
 
 if TYPE_CHECKING:
@@ -61,8 +60,8 @@ async def _embed(state: ServerState, caller: Principal, body: EmbeddingsBody, te
     import numpy as np
 
     setting = state.settings.search.dense
-    if setting and body.model != embedding_id(setting):
-        raise ModelNotFoundError(f"expected the embedding model {embedding_id(setting)}, found {body.model!r}")
+    if setting and body.model != public_name(setting):
+        raise ModelNotFoundError(f"expected the embedding model {public_name(setting)}, found {body.model!r}")
     queries = body.samovar is not None and body.samovar.input_type == "query"
     rows = []
     for start in range(0, len(texts), BATCH):
@@ -89,13 +88,3 @@ def _as_base64(row: NDArray[np.float32]) -> str:
 
 def _as_numbers(row: NDArray[np.float32]) -> list[float]:
     return [float(value) for value in row]
-
-
-def embedding_id(setting: str) -> str:
-    """Return the public name of the embedding model a setting names, without loading it and without showing paths ("" for none)."""
-    setting = setting.strip()
-    if setting.startswith(("http://", "https://")):
-        return f"endpoint:{urldefrag(setting)[1]}"
-    if setting.lower().endswith(".gguf"):
-        return f"llama:{PurePath(setting).stem.lower()}"
-    return setting

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from samovar.errors import ModelNotFoundError
 from samovar.serve.engine import ModelCard
 from samovar.serve.guard import Need
-from samovar.serve.openai.embeddings import embedding_id
+from samovar.serve.model_names import public_name
 from samovar.serve.openai.shapes import FAILURES
 from samovar.serve.principal import Principal
 from samovar.serve.state import ServerState, state_of
@@ -42,7 +42,7 @@ async def get_model(
 
 def _objects(state: ServerState) -> list[dict[str, Any]]:
     out = [_object(state, card.id, _about(card)) for card in state.engine.cards()]
-    if embedding := embedding_id(state.settings.search.dense):
+    if embedding := public_name(state.settings.search.dense):
         out.append(_object(state, embedding, {"kind": "embedding"}))
     return out
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from samovar.serve.openai.completion import End
+from samovar.serve.completion import End
 from samovar.serve.openai.response_object import ResponseObject, call_item
-from samovar.serve.openai.sse import event_bytes
+from samovar.serve.sse import event_bytes
 
 
 class Writer:

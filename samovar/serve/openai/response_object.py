@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 from samovar.generate.model import ToolCall, Usage
-from samovar.serve.openai.completion import Asked, End
-from samovar.serve.openai.grounded import response_annotations
+from samovar.serve.completion import Asked, End
+from samovar.serve.grounded import response_annotations
 from samovar.serve.openai.schemas import NamedTool, ResponsesBody
 
 

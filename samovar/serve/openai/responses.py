@@ -14,19 +14,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from samovar.errors import NotFoundError
+from samovar.serve.completion import Asked, DraftText, End, Sources, Text, complete
 from samovar.serve.dialogue import Said
 from samovar.serve.failures import message_of
 from samovar.serve.guard import Need
 from samovar.serve.links import base_of
-from samovar.serve.openai.completion import Asked, DraftText, End, Sources, Text, complete
 from samovar.serve.openai.messages import response_messages
 from samovar.serve.openai.options import check_grounded, check_responses, response_options
 from samovar.serve.openai.response_events import Writer
 from samovar.serve.openai.response_object import ResponseObject
 from samovar.serve.openai.schemas import ResponsesBody, Vendor, log_unknown
 from samovar.serve.openai.shapes import EITHER, FAILURES
-from samovar.serve.openai.sse import begin, unless_left
 from samovar.serve.principal import Principal
+from samovar.serve.sse import begin, unless_left
 from samovar.serve.state import ServerState, state_of
 
 router = APIRouter(tags=["openai"], responses=FAILURES)

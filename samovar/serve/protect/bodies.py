@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -15,11 +16,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from samovar.serve.protect.asgi import header_of, headers_of, refuse
 from samovar.serve.protect.json_shape import json_problem
 
-UPLOADS = re.compile(r"/api/v1/files|/api/samovar/(documents|uploads|conversations/import)|/_nicegui/client/.*")
+UPLOADS = re.compile(r"/api/v1/files|/api/samovar/documents|/_nicegui/client/.*")
 """Paths that take files, as ``multipart/form-data`` (the third NiceGUI makes for its upload fields)."""
 
 FORM_BYTES = 64 * 1024  # what a form adds around the file
 BODY_SECONDS = 30.0  # for a whole small body, and for each next part of an upload
+MOST_HELD_BYTES = 256 * 2**20
+"""Of small bodies in memory at once, from everybody: they are read before anybody knows whose they are."""
+
 CLOSE = {"Connection": "close"}  # the rest of the body is not read
 
 
@@ -27,12 +31,19 @@ class Bodies:
     """Refuses bodies that are too large (413), too slow (408) or malformed (400)."""
 
     def __init__(
-        self, app: ASGIApp, max_body_bytes: int, max_upload_bytes: int, body_seconds: float = BODY_SECONDS
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        max_upload_bytes: int,
+        body_seconds: float = BODY_SECONDS,
+        most_held_bytes: int = MOST_HELD_BYTES,
     ) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
         self.max_upload_bytes = max_upload_bytes + FORM_BYTES
         self.body_seconds = body_seconds
+        self.most_held_bytes = max(most_held_bytes, max_body_bytes)
+        self.held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,14 +61,21 @@ class Bodies:
         if upload:
             await self.app(scope, _Counted(receive, limit, self.body_seconds), send)
             return
+        held = _Held(self)
+        try:
+            await self._small(scope, receive, send, limit, held)
+        finally:
+            self.held_bytes -= held.num_bytes
+
+    async def _small(self, scope: Scope, receive: Receive, send: Send, limit: int, held: _Held) -> None:
         try:
             async with asyncio.timeout(self.body_seconds):
-                body = await read_body(receive, limit)
+                body = await read_body(receive, limit, held)
         except TimeoutError:
             await refuse(scope, receive, send, 408, "the body did not arrive in time", CLOSE)
             return
         except HTTPException as error:
-            await refuse(scope, receive, send, error.status_code, error.detail, CLOSE)
+            await refuse(scope, receive, send, error.status_code, error.detail, CLOSE | dict(error.headers or {}))
             return
         if body is None:  # the client has gone
             return
@@ -65,6 +83,21 @@ class Bodies:
             await refuse(scope, receive, send, 400, problem)
             return
         await self.app(scope, _Replay(body, receive), send)
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one request holds of the memory for small bodies, from its first byte to its answer's last."""
+
+    bodies: Bodies
+    num_bytes: int = 0
+
+    def __call__(self, num_bytes: int) -> None:
+        """Take some more. Raises `HTTPException` 503 when there is no more."""
+        if self.bodies.held_bytes + num_bytes > self.bodies.most_held_bytes:
+            raise HTTPException(503, "too many bodies are being read: ask again soon", {"Retry-After": "2"})
+        self.bodies.held_bytes += num_bytes
+        self.num_bytes += num_bytes
 
 
 @dataclass(slots=True)
@@ -107,8 +140,8 @@ class _Counted:
         return message
 
 
-async def read_body(receive: Receive, limit: int) -> bytes | None:
-    """Return the whole body, None when the client went away meanwhile. Raises `HTTPException` 413."""
+async def read_body(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes | None:
+    """Return the whole body, None when the client went away meanwhile; `hold` is told of each part. Raises `HTTPException` 413, and what `hold` does."""
     parts: list[bytes] = []
     num_bytes = 0
     while True:
@@ -119,6 +152,7 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
         num_bytes += len(parts[-1])
         if num_bytes > limit:
             raise HTTPException(413, too_large(limit))
+        hold(len(parts[-1]))
         if not message.get("more_body", False):
             return b"".join(parts)
 

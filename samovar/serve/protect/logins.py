@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from samovar.serve.protect.asgi import header_of, notes_of, refuse
 from samovar.serve.protect.buckets import Buckets
+from samovar.serve.store.folding import fold_name
 
 PATHS = (
     "/api/samovar/login",
@@ -43,10 +44,10 @@ class Logins:
             await self.app(scope, receive, send)
             return
         first = await receive()
-        name = name_in(scope, first.get("body", b"")) if not first.get("more_body") else ""
+        names = names_in(scope, first.get("body", b"")) if not first.get("more_body") else set[str]()
         wait = self.places.take(notes_of(scope).address)
-        if not wait and name:
-            wait = self.names.take(name)
+        for name in sorted(names):
+            wait = wait or self.names.take(name)
         if wait:
             headers = {"Retry-After": str(max(1, math.ceil(wait)))}
             message = f"too many tries to log in: try again in {math.ceil(wait)} s"
@@ -66,20 +67,37 @@ def is_login(path: str) -> bool:
     return path.rstrip("/") in PATHS
 
 
-def name_in(scope: Scope, body: bytes) -> str:
-    """Return who wants to log in, as far as it can be seen: from HTTP Basic, JSON or a form."""
-    kind, _, value = header_of(scope, "authorization").partition(" ")
-    if kind.lower() == "basic":
-        try:
-            found: object = base64.b64decode(value, validate=True).decode("utf-8", "replace").partition(":")[0]
-        except (binascii.Error, ValueError):
-            return ""
-    elif "form" in header_of(scope, "content-type"):
-        found = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20).get("name", [""])[0]
-    else:
-        try:
-            record = json.loads(body or b"{}")
-        except ValueError:
-            return ""
-        found = record.get("name", "") if isinstance(record, dict) else ""
-    return found.strip().casefold()[:LONGEST_NAME] if isinstance(found, str) else ""
+def names_in(scope: Scope, body: bytes) -> set[str]:
+    """Return who wants to log in, as far as it can be seen: from HTTP Basic, JSON and a form, whichever the route will read, so that
+    a header nobody asked for hides no name. Folded as accounts are looked up: another way of writing a name is no other name."""
+    found = (_in_basic(header_of(scope, "authorization")), _in_form(scope, body), _in_json(body))
+    return {name for text in found if isinstance(text, str) and (name := fold_name(text.strip())[:LONGEST_NAME])}
+
+
+def _in_basic(header: str) -> str:
+    """As `samovar.serve.gigachat.access` reads it, which takes what is not Base64 as it is."""
+    kind, _, value = header.partition(" ")
+    if kind.lower() != "basic":
+        return ""
+    try:
+        text = base64.b64decode(value.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        text = value.strip()
+    return text.partition(":")[0]
+
+
+def _in_form(scope: Scope, body: bytes) -> str:
+    if "form" not in header_of(scope, "content-type"):
+        return ""
+    try:
+        return parse_qs(body.decode("utf-8", "replace"), max_num_fields=20).get("name", [""])[0]
+    except ValueError:  # too many fields: no form of ours
+        return ""
+
+
+def _in_json(body: bytes) -> object:
+    try:
+        record = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return ""
+    return record.get("name", "") if isinstance(record, dict) else ""

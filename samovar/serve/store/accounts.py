@@ -24,7 +24,7 @@ from samovar.serve.store.records import User
 from samovar.serve.store.rows import user_of
 from samovar.serve.store.secrets import new_id
 from samovar.serve.store.sessions import Sessions
-from samovar.serve.store.tables import conversations, feedback, identities, tokens, uploads, users
+from samovar.serve.store.tables import conversations, feedback, identities, invitations, tokens, uploads, users
 
 NAME_CHARS = 64
 FORBIDDEN = frozenset(':/\\?#%"<>')  # a name goes into HTTP Basic, addresses and pages
@@ -159,7 +159,7 @@ class Accounts:
         self._change(user_id, {"password": passwords.hash_password(password)}, keep_session)
 
     def set_role(self, user_id: str, role: Role) -> None:
-        """Give a role and end the user's sessions, unless they have it. Raises `ConflictError` for the last admin."""
+        """Give a role and end the user's sessions, unless they have it; open invitations of one who was admin end, too. Raises `ConflictError` for the last admin."""
         if self._existing(user_id).role != check_role(role):
             self._change(user_id, {"role": role}, keeps_admin=role == "admin")
 
@@ -183,6 +183,8 @@ class Accounts:
             changed = connection.execute(users.update().where(users.c.id == user_id).values(**values)).rowcount
             ended = self._sessions.end_within(connection, user_id, keep_session)
             connection.execute(tokens.delete().where(tokens.c.user_id == user_id, tokens.c.key_id.is_(None)))
+            if not keeps_admin:
+                _withdraw_invitations(connection, user_id)
         self._sessions.announce(ended)
         if not changed:
             raise NotFoundError("there is no such user.")
@@ -204,6 +206,7 @@ class Accounts:
             _check_not_last_admin(connection, user_id)
             rows = connection.execute(sa.select(uploads).where(uploads.c.owner_id == user_id)).all()
             ended = self._sessions.end_within(connection, user_id)
+            _withdraw_invitations(connection, user_id)
             for table in (conversations, feedback, uploads):
                 connection.execute(table.delete().where(table.c.owner_id == user_id))
             gone = connection.execute(users.delete().where(users.c.id == user_id)).rowcount
@@ -243,6 +246,12 @@ def _check_not_last_admin(connection: Connection, user_id: str, *, lock: bool = 
     admins = sa.select(users.c.id).where(users.c.role == "admin", users.c.disabled.is_(False)).order_by(users.c.id)
     if set(connection.execute(admins.with_for_update() if lock else admins).scalars()) == {user_id}:
         raise ConflictError("this is the last administrator: make another one first.")
+
+
+def _withdraw_invitations(connection: Connection, user_id: str) -> None:
+    """Delete the open invitations of who may invite no more: they would be a way back in."""
+    open_ones = (invitations.c.invited_by == user_id) & (invitations.c.used_by == "")
+    connection.execute(invitations.delete().where(open_ones))
 
 
 def _leftovers(rows: Sequence[Any], user_id: str) -> Leftovers:

@@ -46,10 +46,13 @@ def message_view(message: ChatMessage, words: Words, feedback: Feedback | None =
         answer = answer_from_json(message.text, record)
         citations, sentences = answer.citations, answer.sentences
     found: Sequence[Mapping[str, Any]] = record.get("found", [])
+    cut = (
+        message.status == "stopped" and record.get("status") == "abstained"
+    )  # stopped before its first sentence: no verdict on the library
     view |= {
-        "html": answer_html(message.text, words, citations, sentences),
+        "html": "" if cut else answer_html(message.text, words, citations, sentences),
         "status": message.status,
-        "state": record.get("status", ""),
+        "state": "" if cut else record.get("status", ""),
         "grounded": bool(record),
         "model": message.model,
         "written_by": record.get("model", ""),

@@ -131,12 +131,14 @@ def _switches(context: PageContext) -> str:
     )
 
 
-def plain_page(request: Request, said: Words, text: str) -> str:
-    """Return a whole small page without NiceGUI: for refusals and failures."""
+def plain_page(request: Request, said: Words, text: str, *, more: str = "", context: PageContext | None = None) -> str:
+    """Return a whole small page without NiceGUI: for refusals and failures. With a context it has the navigation of that visitor."""
     theme = theme_of(request)
+    fixed = f' data-theme="{theme}"' if theme != "auto" else ""
     return (
-        f'<!doctype html><html lang="{said.lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(said.say('frame.name'))}</title>{head_links()}</head>"
-        f'<body><div id="boot" data-theme="{theme}" data-lang="{said.lang}" hidden></div><main class="plain">{icon("samovar", 48)}'
-        f'<h1>{escape(text)}</h1><p><a href="/">{escape(said.say("frame.home"))}</a></p></main></body></html>'
+        f'<!doctype html><html lang="{said.lang}"{fixed}><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(text)} · {escape(said.say('frame.name'))}</title>{head_links()}</head>"
+        f'<body><div id="boot" data-theme="{theme}" data-lang="{said.lang}" hidden></div>{_side(context, "", "") if context else ""}'
+        f'<div id="app"><main class="plain" id="main">{icon("samovar", 64)}<h1>{escape(text)}</h1>{f"<p>{escape(more)}</p>" if more else ""}'
+        f'<p><a class="button" href="/">{escape(said.say("frame.home"))}</a></p></main></div></body></html>'
     )

@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
-from samovar.errors import NotAuthenticatedError, SamovarError
+from samovar.errors import NotAuthenticatedError, NotFoundError, SamovarError
 from samovar.messages import Words
 from samovar.serve.access import Action, authorise
 from samovar.serve.failures import headers_of, message_of, status_of
@@ -204,4 +204,15 @@ def refusal(request: Request, error: Exception) -> Response:
     said = web_words(language_of(request))
     key = f"refusal.{status}"
     text = said.say(key) if said.has(key) else message_of(error)
-    return HTMLResponse(plain_page(request, said, text), status, headers_of(error))
+    more = said.say(f"{key}_more") if said.has(f"{key}_more") else ""
+    principal = request.scope.get("samovar.principal")
+    context = context_of(request, principal, "public") if principal not in (None, NOBODY) else None
+    return HTMLResponse(plain_page(request, said, text, more=more, context=context), status, headers_of(error))
+
+
+async def not_there(request: Request) -> Response:
+    """Return the page for an address that nothing answers; with the navigation for who may be here."""
+    from samovar.serve.login import principal_of
+
+    request.scope["samovar.principal"] = await principal_of(request)
+    return _seal(refusal(request, NotFoundError("there is no such page.")), None, False)

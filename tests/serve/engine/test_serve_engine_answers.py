@@ -255,7 +255,9 @@ def test_others_collections_cannot_be_added_to(tmp_path: Path) -> None:
         run(test)
 
 
-def test_a_collection_that_appears_during_a_search_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collection_that_appears_during_a_search_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The race: what is hidden is decided, another's first private document arrives, and only then is searched."""
 
     async def test(engine: Engine) -> None:

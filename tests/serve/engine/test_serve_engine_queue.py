@@ -150,7 +150,9 @@ def test_a_ticket_gives_one_turn_and_may_be_left_twice() -> None:
     in_loop(test)
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["admit", "turn", "leave", "drop", "cancel"]), st.integers(0, 5)), max_size=60)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["admit", "turn", "leave", "drop", "cancel"]), st.integers(0, 5)), max_size=60
+)
 
 
 @settings(max_examples=150, deadline=None)

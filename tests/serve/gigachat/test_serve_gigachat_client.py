@@ -371,7 +371,7 @@ def test_sources_sent_back_help_to_understand_a_follow_up(plain: Running) -> Non
 def test_comments_in_a_silent_stream_are_passed_over(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    monkeypatch.setattr("samovar.serve.openai.sse.PING_SECONDS", 0.05)
+    monkeypatch.setattr("samovar.serve.sse.PING_SECONDS", 0.05)
     running = serve(model=ScriptedModel(["раз два три"], delay_seconds=0.25))
     with client(running, model="scripted") as giga:
         if version == "v1":

@@ -353,7 +353,7 @@ def test_a_client_that_leaves_stops_the_model(scripted: Any, model: str, stream:
 
 
 def test_silence_is_filled_with_comments(scripted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("samovar.serve.openai.sse.PING_SECONDS", 0.1)
+    monkeypatch.setattr("samovar.serve.sse.PING_SECONDS", 0.1)
     running, _ = scripted("раз два", delay_seconds=0.5)
     with running.client() as client, client.stream(
         "POST", "/v1/chat/completions", json={"model": "scripted", "messages": ask(), "stream": True}

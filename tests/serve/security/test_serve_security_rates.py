@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from samovar.serve.protect.asgi import notes_of
 from samovar.serve.protect.buckets import Buckets
 from samovar.serve.protect.crowd import Crowd
-from samovar.serve.protect.logins import PER_NAME, Logins, name_in
+from samovar.serve.protect.logins import PER_NAME, Logins, names_in
 
 Serve = Callable[..., Running]
 
@@ -156,12 +156,12 @@ def test_one_name_cannot_be_tried_from_everywhere() -> None:
 
 def test_the_name_is_seen_in_every_way_to_log_in() -> None:
     basic = base64.b64encode("Ольга:pass:word".encode()).decode()
-    assert name_in({"headers": [(b"authorization", f"Basic {basic}".encode())]}, b"") == "ольга"
+    assert names_in({"headers": [(b"authorization", f"Basic {basic}".encode())]}, b"") == {"ольга"}
     form = {"headers": [(b"content-type", b"application/x-www-form-urlencoded")]}
-    assert name_in(form, b"name=Olga&password=x") == "olga"
+    assert names_in(form, b"name=Olga&password=x") == {"olga"}
     for body in (b"[]", b"{", b"", b'{"name": 5}', b"\xff"):
-        assert name_in({"headers": []}, body) == ""
-    assert name_in({"headers": [(b"authorization", b"Basic !!!")]}, b"") == ""
+        assert names_in({"headers": []}, body) == set()
+    assert names_in({"headers": [(b"authorization", b"Basic !!!")]}, b"") == {"!!!"}
 
 
 def test_a_forged_address_does_not_help(serve: Serve) -> None:

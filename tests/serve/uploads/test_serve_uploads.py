@@ -506,3 +506,29 @@ def test_unfinished_parts_of_a_crash_are_swept(running: Running) -> None:
     os.utime(old, (1, 1))
     save(running, "a.txt", TEXT)
     assert not old.exists() and new.exists()
+
+
+# -- removing documents instead of uploads --------------------------------------------------------------------------------
+def test_removing_the_document_of_an_upload_removes_its_bytes_and_record(serve: Serve) -> None:
+    running = serve()
+    upload = save(running, "заречье.txt", TEXT)
+    assert len(list(folder(running).iterdir())) == 1
+    answer = running.client().delete(f"/api/samovar/documents/{upload.document_ids[0]}")
+    assert answer.json() == {"id": upload.document_ids[0], "removed": True}
+    assert listed(running) == [] and list(folder(running).iterdir()) == []
+    assert running.client().delete(f"/api/samovar/documents/{upload.document_ids[0]}").status_code == 404
+
+
+def test_an_archive_goes_with_the_last_of_its_documents(serve: Serve) -> None:
+    running = serve()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("one.txt", TEXT)
+        archive.writestr("two.txt", TEXT.replace("Заречье", "Поречье").replace("1911", "1923"))
+    first, second = save(running, "all.zip", packed.getvalue()).document_ids
+    client = running.client()
+    assert client.delete(f"/api/samovar/documents/{first}").json()["removed"]
+    assert [one.document_ids for one in listed(running)] == [(second,)]
+    assert len(list(folder(running).iterdir())) == 1
+    assert client.delete(f"/api/samovar/documents/{second}").json()["removed"]
+    assert listed(running) == [] and list(folder(running).iterdir()) == []

@@ -26,7 +26,6 @@ from samovar.serve.web.parts.markup import DRAWN, VOID, link, outside_link, tag
 from samovar.serve.web.parts.outside import outside_hosts
 from samovar.serve.web.parts.reader import choose_window, render_text, settle
 from samovar.serve.web.parts.reading import number_of, safe_next
-from samovar.serve.web.parts.removal import removal_path
 from samovar.serve.web.parts.tables import name_reason, shorten
 from samovar.serve.web.words import web_words
 from samovar.settings import GenerateSettings, SearchSettings, ServeSettings, Settings
@@ -297,16 +296,6 @@ def test_the_notes_of_the_search_are_said_in_the_language_of_the_reader() -> Non
 
 
 # -- small things ---------------------------------------------------------------------------------------------------------
-def test_removing_a_whole_upload_removes_its_bytes_too() -> None:
-    def path(source: str, uri: str) -> str:
-        return removal_path(make_document(source=source, uri=uri, title="", text="x", language="ru")).rpartition("/")[0]
-
-    assert path("user:7", "upload:abc/тетрадь.txt") == "/api/samovar/uploads"
-    assert path("user:7", "upload:abc/all.zip!/one.txt") == "/api/samovar/documents"
-    assert path("user:7", "upload:abc/t.csv#row=3") == "/api/samovar/documents"
-    assert path("shared", "upload:abc/x.txt") == "/api/samovar/documents"
-
-
 def test_long_addresses_are_cut_in_the_middle() -> None:
     assert shorten("x" * 90) == "x" * 90
     assert len(shorten("x" * 500)) == 89

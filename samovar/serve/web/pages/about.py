@@ -12,6 +12,7 @@ from markupsafe import Markup
 from samovar import __version__
 from samovar.library.shelf import Counts, browsing
 from samovar.messages import Words
+from samovar.serve.engine import EXTRACTIVE
 from samovar.serve.native.sight import sight_of
 from samovar.serve.web.frame import frame
 from samovar.serve.web.page import PageContext, page
@@ -76,7 +77,11 @@ def _model(context: PageContext) -> Markup:
     rows = [
         ("version", f"Samovar {__version__}"),
         ("writes", join(*(_model_name(card.raw, words) for card in grounded[:1]))),
-        ("context", words.say("about.tokens", count=grounded[0].context_tokens)),
+        *(  # the extractive answerer has no prompt
+            ("context", words.say("about.tokens", count=card.context_tokens))
+            for card in grounded[:1]
+            if card.raw != EXTRACTIVE
+        ),
         ("offered", ", ".join(card.id for card in cards)),
     ]
     facts = [tag("div", tag("dt", words.say(f"about.{name}")), tag("dd", value)) for name, value in rows]
@@ -84,9 +89,7 @@ def _model(context: PageContext) -> Markup:
 
 
 def _model_name(raw: str, words: Words) -> Markup:
-    return join(
-        raw, tag("small", " — " + words.say("about.extractive"), class_="muted") if raw == "extractive" else None
-    )
+    return join(raw, " ", tag("small", words.say("about.extractive"), class_="muted") if raw == EXTRACTIVE else None)
 
 
 # -- what leaves the machine ----------------------------------------------------------------------------------------------
@@ -111,7 +114,7 @@ def _library(facts: Facts, words: Words) -> Markup:
         words.say("count.documents", count=counts.num_documents),
         words.say("count.passages", count=counts.num_passages),
         words.say("count.characters", count=counts.num_characters),
-        words.say("about.added_between", first=day_of(counts.first_added), last=day_of(counts.last_added)),
+        _when(day_of(counts.first_added), day_of(counts.last_added), words),
     ]
     unknown = {"unknown": words.say("field.unknown")}
     charts = [
@@ -126,6 +129,14 @@ def _library(facts: Facts, words: Words) -> Markup:
     where = tag("p", tag("a", words.say("about.ledger"), href="/library/ledger"))
     return join(
         tag("p", " · ".join(totals), data_documents=counts.num_documents), tag("div", *charts, class_="charts"), where
+    )
+
+
+def _when(first: str, last: str, words: Words) -> str:
+    return (
+        words.say("about.added_on", day=first)
+        if first == last
+        else words.say("about.added_between", first=first, last=last)
     )
 
 

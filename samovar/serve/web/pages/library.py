@@ -90,7 +90,7 @@ def _add(context: PageContext, counts: Counts) -> Markup | None:
     shared = [name for name in counts.by_source if owner_of_source(name) is None]
     settings = context.state.settings
     limit = settings.serve.max_upload_bytes
-    stays = None if outside_hosts(settings) else " " + words.say("library.stays")
+    stays = None if outside_hosts(settings) else tag("p", words.say("library.stays"), class_="muted small")
     return tag(
         "section",
         tag("h2", words.say("library.add"), id="add-title"),
@@ -99,7 +99,8 @@ def _add(context: PageContext, counts: Counts) -> Markup | None:
             "div",
             Markup(icon("import", 30)),
             tag("p", words.say("library.drop"), class_="drop-lead"),
-            tag("p", words.say("library.formats", limit=words.size(limit)), stays, class_="muted small"),
+            tag("p", words.say("library.formats", limit=words.size(limit)), class_="muted small"),
+            stays,
             tag(
                 "p",
                 _pick("pick-files", words.say("library.pick_files"), "button primary", multiple=True),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from markupsafe import Markup
 
 from samovar.corpus.document import Document
@@ -14,15 +12,6 @@ from samovar.serve.web.page import PageContext
 from samovar.serve.web.parts.forms import api_button
 from samovar.serve.web.parts.hits import title_of
 from samovar.serve.web.parts.markup import join, tag
-
-UPLOAD = re.compile(r"upload:([A-Za-z0-9_-]+)/[^/#!]*")
-"""The address of a document that is a whole upload (`samovar.serve.uploads.uri_of`), not a part of one."""
-
-
-def removal_path(document: Document) -> str:
-    """Return the API's address of what is removed: the upload with its bytes when the document is all of it, else the document."""
-    whole = UPLOAD.fullmatch(document.uri) if owner_of_source(document.source) is not None else None
-    return f"/api/samovar/uploads/{whole.group(1)}" if whole else f"/api/samovar/documents/{document.id}"
 
 
 def may_remove(context: PageContext, document: Document) -> bool:
@@ -45,7 +34,7 @@ def remove_button(context: PageContext, document: Document, *, done: str = "relo
     )
     return api_button(
         "DELETE",
-        removal_path(document),
+        f"/api/samovar/documents/{document.id}",
         label,
         confirm=words.say("library.remove_question", title=title),
         done=done,

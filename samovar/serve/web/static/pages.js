@@ -405,7 +405,8 @@ whenShown(".sheet", () => {
   const quote = document.getElementById("quote");
   const target = quote ?? (location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null);
   if (target) {
-    target.scrollIntoView({ block: "center" });
+    const { top, bottom } = target.getBoundingClientRect();
+    if (top < 0 || bottom > window.innerHeight * 0.9) target.scrollIntoView({ block: "center" }); // else the head of the page stays in sight
     target.focus?.({ preventScroll: true });
   } else {
     document.querySelector(".sheet [autofocus]:not(dialog *)")?.focus();

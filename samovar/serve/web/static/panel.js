@@ -8,7 +8,10 @@ let opener = null;
 let shown = null; // the answer whose sources the reader was opened from
 let wanted = 0;
 
+const WIDENED = 240; // ms: the conversation has taken its new width (its transition is 180)
+
 function show(title, content, back) {
+  if (panel.hidden) setTimeout(() => opener?.scrollIntoView({ block: "nearest" }), WIDENED); // the text was broken anew around it
   panel.replaceChildren(
     el("div", { class: "panel-head" }, back ? el("button", { type: "button", class: "tool-text", onclick: back }, say("panel_back")) : el("h2", {}, title),
       iconButton("close", say("panel_close"), close)),

@@ -1,4 +1,4 @@
-"""A grounded answer in the OpenAI dialect: annotations where the markers stand, and everything else under the vendor key ``samovar``.
+"""A grounded answer for programs that know other services: annotations where the markers stand, and everything else under the vendor key ``samovar``.
 
 Offsets are characters (Unicode code points) of the content, or of the stored document.
 """

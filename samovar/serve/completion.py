@@ -1,7 +1,7 @@
-"""One completion as a stream of events, the same for chat completions and Responses, for bare models and the grounded one.
+"""One completion as a stream of events, the same for all dialects, for bare models and the grounded one.
 
 The grounded model's text is sent only when it has been checked: its draft may still be replaced by an abstention, and words once sent
-cannot be taken back in this dialect. So the text of a stream is always the text of the plain answer. What was found comes at once, and
+cannot be taken back in any dialect. So the text of a stream is always the text of the plain answer. What was found comes at once, and
 the draft, marked as such, to those who ask for it (``"samovar": {"draft": true}``). Knows nothing about HTTP.
 """
 
@@ -18,7 +18,7 @@ from samovar.generate.model import GenerationOptions, Message, Piece, StopReason
 from samovar.search.query import NO_FILTERS, Filters
 from samovar.serve.dialogue import Said, dialogue_of, notes_on
 from samovar.serve.engine import Engine, ModelCard
-from samovar.serve.openai.grounded import found_heads, in_sentences, vendor_key
+from samovar.serve.grounded import found_heads, in_sentences, vendor_key
 from samovar.serve.principal import Principal
 from samovar.serve.queue import Ticket
 from samovar.serve.state import ServerState

@@ -1,6 +1,7 @@
-"""Server-sent events of the OpenAI dialect: the first event before the headers, a comment in silence, an end when the reader leaves.
+"""Answers that come in pieces: the first event before the headers, a comment in silence, an end when the reader leaves; and plain answers
+that are given up then, too. All dialects stream with this.
 
-Source: HTML Living Standard, "Server-sent events"; OpenAI's clients skip comments. Knows nothing about what is in the events.
+Source: HTML Living Standard, "Server-sent events"; the official clients skip comments. Knows nothing about what is in the events.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,10 +22,15 @@ PING_SECONDS = 10.0  # proxies cut silent connections after 30 or 60
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
 
-LEFT = 499  # the client left before there was an answer: nobody reads this (nginx's number for it)
-
 T = TypeVar("T")
 OnError = Callable[[Exception], bytes]
+
+
+class ReaderLeft(HTTPException):
+    """The client left before there was an answer: nobody reads what this becomes (499 is nginx's number for it)."""
+
+    def __init__(self) -> None:
+        super().__init__(499, "the client left")
 
 
 def event_bytes(data: Mapping[str, Any], name: str = "") -> bytes:
@@ -32,21 +39,20 @@ def event_bytes(data: Mapping[str, Any], name: str = "") -> bytes:
     return (f"event: {name}\n" if name else "").encode() + f"data: {text}\n\n".encode("utf-8", "replace")
 
 
-async def begin(request: Request, events: AsyncGenerator[bytes], on_error: OnError) -> Response:
-    """Wait for the first event, so that a failure before it is an HTTP status of its own; return the stream.
+async def begin(request: Request, events: AsyncGenerator[bytes], on_error: OnError) -> EventStream:
+    """Wait for the first event, so that a failure before it is an HTTP status of its own; return the stream. Raises `ReaderLeft`.
 
-    Nobody waits longer than `PING_SECONDS` for the headers: a request that is still in line then goes on as a stream with comments.
+    `on_error` makes the last event of a stream that fails after it has begun. Nobody waits longer than `PING_SECONDS` for the headers: a request that is still in line then goes on as a stream with comments.
     """
-    coming = asyncio.ensure_future(next_of(events))
-    leaving = asyncio.ensure_future(wait_for_leaving(request.receive))
+    coming = asyncio.ensure_future(_next_of(events))
+    leaving = asyncio.ensure_future(_wait_for_leaving(request.receive))
     stream = EventStream(events, coming, on_error)
     try:
         await asyncio.wait({coming, leaving}, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if coming.done():
             coming.result()  # raises what it failed with
         elif leaving.done():
-            await stream.close()
-            return Response(status_code=LEFT)
+            raise ReaderLeft
         return stream
     except BaseException:
         await stream.close()
@@ -73,7 +79,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it all."""
-        leaving = asyncio.ensure_future(wait_for_leaving(receive))
+        leaving = asyncio.ensure_future(_wait_for_leaving(receive))
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             while (data := await self._next(leaving)) is not None:
@@ -89,7 +95,7 @@ class EventStream(Response):
     async def _next(self, leaving: asyncio.Future[None]) -> bytes | None:
         """The next event, a comment when there is none for a while, None at the end."""
         if self._coming is None:
-            self._coming = asyncio.ensure_future(next_of(self._events))
+            self._coming = asyncio.ensure_future(_next_of(self._events))
         waited: set[asyncio.Future[Any]] = {self._coming, leaving}
         await asyncio.wait(waited, timeout=PING_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if leaving.done():
@@ -112,25 +118,27 @@ class EventStream(Response):
             await self._events.aclose()
 
 
-async def next_of(events: AsyncGenerator[bytes]) -> bytes | None:
+async def _next_of(events: AsyncGenerator[bytes]) -> bytes | None:
     """Return the next event, None at the end."""
     return await anext(events, None)
 
 
-async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T | Response:
-    """Return what `work` returns; when the client leaves meanwhile, cancel it and return a response that nobody reads."""
+async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` returns, or cancel it and raise `ReaderLeft` when the client leaves meanwhile."""
     task = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(wait_for_leaving(request.receive))
+    leaving = asyncio.ensure_future(_wait_for_leaving(request.receive))
     try:
         await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else Response(status_code=LEFT)
+        if not task.done():
+            raise ReaderLeft
+        return task.result()
     finally:
         task.cancel()
         leaving.cancel()
         await asyncio.gather(task, leaving, return_exceptions=True)
 
 
-async def wait_for_leaving(receive: Receive) -> None:
+async def _wait_for_leaving(receive: Receive) -> None:
     """Return when the client has closed the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass

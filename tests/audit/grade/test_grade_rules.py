@@ -1,0 +1,234 @@
+"""The rules on traps, and what must hold for any text."""
+
+from __future__ import annotations
+
+import pytest
+from grade_toys import grade, probe, reply
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samovar.audit.grade import explain_reply, grade_reply
+from samovar.audit.outcome import OUTCOMES
+from samovar.audit.pack import load_pack
+from samovar.errors import UsageError
+
+GOETHE = ("Кто написал «Фауста»?", "person", ["Иоганн Вольфганг фон Гёте", "Гёте"])
+FAUST = ("Who wrote Faust?", "person", ["Johann Wolfgang von Goethe", "Goethe"])
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("Гете", "correct"),
+        ("Трагедия написана Гёте в Веймаре", "correct"),
+        ("И. В. Гёте", "correct"),
+        ("Не Шиллер, а Гёте", "correct"),
+        ("Не Гёте, а Шиллер", "wrong"),
+        ("Гёте и Шиллер", "wrong"),
+        ("Шиллер или Гёте", "wrong"),
+        ("Шиллер, Гёте, Гейне", "wrong"),
+        ("Это мог быть Шиллер, Гёте, Лессинг или Гейне, все они великие немецкие писатели своего времени.", "wrong"),
+        ("Шиллер. Ой, нет: Гёте", "correct"),
+        ("Гёте. А нет, Шиллер.", "wrong"),
+        ("Ответ: **Гёте**", "correct"),
+        ("<think>Шиллер? Гейне?</think>Гёте", "correct"),
+        ("Goethe", "correct"),
+        ("Не знаю", "dont_know"),
+        ("Не знаю точно, наверное, Гёте", "correct"),
+        ("Не знаю точно, наверное, Шиллер", "wrong"),
+        ("Я не могу помочь с этим.", "refused"),
+        ("Гёте написал «Фауста» в 1950 году в Париже.", "correct"),
+        ("Фридрих Шиллер", "wrong"),
+    ],
+)
+def test_person_in_russian(text: str, outcome: str) -> None:
+    assert grade("ru", *GOETHE, text, other={"en": FAUST[2]}).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("Goethe's", "correct"),
+        ("GOETHE", "correct"),
+        ("goethe", "correct"),
+        ("Schiller... sorry, I meant Goethe", "correct"),
+        ("Goethe. Actually no, it was Schiller.", "wrong"),
+        ("Goethe/Schiller", "wrong"),
+        ("Final answer: Goethe", "correct"),
+        ("Anyone but Goethe", "wrong"),
+        ("Гёте", "correct"),
+        ("Johann Sebastian Bach", "wrong"),
+        ("I have no idea.", "dont_know"),
+        ("I'm sorry, but I can't assist with that.", "refused"),
+    ],
+)
+def test_person_in_english(text: str, outcome: str) -> None:
+    assert grade("en", *FAUST, text, other={"ru": GOETHE[2]}).outcome == outcome
+
+
+def test_namesakes_are_told_apart() -> None:
+    asked = ("ru", "Кто изобрёл радио?", "person", ["Александр Попов", "Попов"])
+    assert [grade(*asked, t).outcome for t in ("Попов", "А. С. Попов", "Попов А. С.", "Александр Попов")] == [
+        "correct"
+    ] * 4
+    assert {grade(*asked, t).outcome for t in ("Иван Попов", "Б. А. Попов", "Попова Мария")} <= {"wrong", "undecided"}
+
+
+def test_numerals_tell_rulers_apart() -> None:
+    asked = ("ru", "Какой царь основал город?", "person", ["Пётр I", "Пётр Великий"])
+    reject = {"reject": ["Пётр III", "Иван Грозный"]}
+    said = ("Пётр I", "Петр Первый", "царь Пётр 1", "Петром Великим", "Пётр III", "Пётр Третий", "Пётр")
+    assert [grade(*asked, t, **reject).outcome for t in said] == ["correct"] * 4 + ["wrong"] * 2 + ["undecided"]
+
+
+def test_a_pronoun_is_no_numeral() -> None:
+    assert grade("en", "Which tsar founded it?", "person", ["Peter I"], "I think Peter").outcome == "undecided"
+
+
+def test_a_longer_rejected_answer_takes_the_right_word_over() -> None:
+    asked = ("en", "Which sport is played there?", "term", ["tennis"])
+    assert [grade(*asked, t, reject=["table tennis"]).outcome for t in ("tennis", "Table tennis", "It is tennis.")] == [
+        "correct", "wrong", "correct",
+    ]  # fmt: skip
+
+
+def test_an_exact_rejected_name_beats_a_likeness() -> None:
+    asked = ("en", "In which province is it?", "place", ["Shanxi"])
+    assert grade(*asked, "Shaanxi", reject=["Shaanxi"]).outcome == "wrong"
+    assert grade(*asked, "Shanxi", reject=["Shaanxi"]).outcome == "correct"
+
+
+def test_places_may_say_where_they_lie() -> None:
+    asked = ("en", "Where was he born?", "place", ["Stratford-upon-Avon", "Stratford"])
+    assert [grade(*asked, t).outcome for t in ("Stratford upon Avon, Warwickshire, England", "London, England")] == [
+        "correct",
+        "wrong",
+    ]
+
+
+def test_part_of_an_answer_is_undecided() -> None:
+    assert grade("en", "Which novel?", "work", ["The Red and the Black"], "Red Sorghum").outcome == "undecided"
+
+
+def test_a_reply_cut_short_is_undecided() -> None:
+    made = grade_reply(
+        probe("en", *FAUST), "en", reply("The tragedy in question belongs to a tradition that", finish="length")
+    )
+    assert (made.outcome, made.rule) == ("undecided", "breaks_off")
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "outcome", "rule"),
+    [
+        ("", "stop", "missing", "empty"),
+        ("  \n", "stop", "missing", "empty"),
+        ("<!DOCTYPE html><html><body>502</body></html>", "stop", "missing", "html"),
+        ("Goethe", "error", "missing", "error"),
+        ("", "filter", "refused", "filter"),
+        ("Goethe", "filter", "refused", "filter"),
+    ],
+)
+def test_what_is_no_answer(text: str, finish: str, outcome: str, rule: str) -> None:
+    made = grade_reply(probe("en", *FAUST), "en", reply(text, finish=finish))
+    assert (made.outcome, made.rule) == (outcome, rule)
+
+
+def test_a_language_without_gold_is_refused() -> None:
+    with pytest.raises(UsageError, match="expected a gold in 'fr'"):
+        grade_reply(probe("en", *FAUST), "fr", reply("Goethe"))
+
+
+def test_explaining_shows_the_rule_that_decided() -> None:
+    one = probe("en", *FAUST)
+    asked = explain_reply(one, "en", reply("Goethe or Schiller"))
+    assert asked[-1] == ("offers_alternatives", "wrong")
+    assert all(outcome is None for _, outcome in asked[:-1])
+    assert grade_reply(one, "en", reply("Goethe or Schiller")).rule == "offers_alternatives"
+
+
+TYPES = {
+    "person": ["Гёте"],
+    "place": ["Веймар"],
+    "work": ["Фауст"],
+    "term": ["борщ"],
+    "choice": ["да"],
+    "year": ["1799"],
+    "date": ["1799-06-06"],
+    "number": ["15"],
+}
+
+
+@given(st.text(max_size=120), st.sampled_from(sorted(TYPES)), st.sampled_from(["ru", "en"]))
+@settings(max_examples=300, deadline=None)
+def test_any_text_gets_a_grade(text: str, kind: str, language: str) -> None:
+    one = probe(language, "Что это? What is it?", kind, TYPES[kind])
+    made = grade_reply(one, language, reply(text))
+    assert made.outcome in OUTCOMES
+    assert made.rule
+    assert made == grade_reply(one, language, reply(text))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "Гёте",
+                "Шиллер",
+                "не",
+                "или",
+                "и",
+                "а",
+                "но",
+                "1799",
+                "в",
+                ",",
+                ".",
+                "\n",
+                "—",
+                "I",
+                "or",
+                "not",
+                "Faust",
+                "(",
+                '"',
+                "**",
+            ]
+        ),
+        max_size=12,
+    )
+)
+@settings(max_examples=300, deadline=None)
+def test_any_heap_of_hard_words_gets_a_grade(words: list[str]) -> None:
+    for kind in TYPES:
+        assert grade("ru", "Кто это?", kind, TYPES[kind], " ".join(words)).outcome in OUTCOMES
+
+
+PACK = load_pack("core")
+KNOWLEDGE = PACK.of_kind("knowledge")
+FRAMES = {"ru": ("{}", "Ответ: **{}**.", "Наверное, {}"), "en": ("{}", "Answer: **{}**.", "Perhaps {}")}
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_shipped_golds_are_right_and_confusions_wrong(language: str) -> None:
+    """Every tenth probe of the core pack; the benchmark takes all."""
+    failed = []
+    for one in KNOWLEDGE[::10]:
+        gold = one.gold.get(language)
+        if gold is None or any(a.startswith("-") for a in gold.answers):
+            continue
+        for answers, outcome in ((gold.answers, "correct"), (gold.reject, "wrong")):
+            for answer in answers:
+                for frame in FRAMES[language]:
+                    made = grade_reply(one, language, reply(frame.format(answer)))
+                    if made.outcome != outcome:
+                        failed.append((one.id, frame.format(answer), made.outcome, made.rule))
+    assert not failed
+
+
+@given(st.sampled_from(KNOWLEDGE), st.sampled_from(["ru", "en"]))
+@settings(max_examples=120, deadline=None)
+def test_a_negated_gold_is_never_right(one, language: str) -> None:  # type: ignore[no-untyped-def]
+    frame = {"ru": "Это не {}.", "en": "It is not {}."}[language]
+    gold = one.gold[language]
+    made = grade_reply(one, language, reply(frame.format(gold.answers[0].lstrip("-0"))))
+    assert made.outcome != "correct", (one.id, gold.answers[0])
