@@ -135,11 +135,13 @@ def with_model(model: Path, rounds: int, max_tokens: int) -> None:
     """Our server and the bare one, in turn."""
     bare, bare_port = start_bare(model)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            with serve_child(Path(folder), str(model), generate_context_tokens=CONTEXT_TOKENS) as child:
-                name = asyncio.run(_raw_name(child.port))
-                timings = asyncio.run(_interleave(child.port, name, bare_port, rounds, max_tokens))
-                report("memory_with_model", rss_mb=round(child.rss_bytes() / 1e6, 1), model=model.name)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            serve_child(Path(folder), str(model), generate_context_tokens=CONTEXT_TOKENS) as child,
+        ):
+            name = asyncio.run(_raw_name(child.port))
+            timings = asyncio.run(_interleave(child.port, name, bare_port, rounds, max_tokens))
+            report("memory_with_model", rss_mb=round(child.rss_bytes() / 1e6, 1), model=model.name)
     finally:
         bare.kill()
         bare.wait()

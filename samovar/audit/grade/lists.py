@@ -70,7 +70,7 @@ class Linker:
                 if all(any(k in reading.places for k in part.keys) for part in alias.parts) and self._fits(
                     alias, len(reading.content)
                 ):
-                    best[entity] = max(best.get(entity, (0, 0)), (len(alias.parts), -alias.surname_only))
+                    best[entity] = max(best.get(entity, (0, 0)), (len(alias.parts), _is_given(alias)))
         if not best:
             return ""
         top = max(best.values())
@@ -81,6 +81,11 @@ class Linker:
     def _fits(alias: Alias, num_content: int) -> bool:
         """A name much shorter than the item is about something else ("the Volga" in the title of a painting); a surname may have names by it."""
         return num_content <= len(alias.parts) + (3 if alias.surname_only else 2)
+
+
+def _is_given(alias: Alias) -> int:
+    """1 for a name that stands in the pack as it is, 0 for a surname taken from a full one."""
+    return int(not alias.surname_only or len(alias.text.split()) == 1)
 
 
 def read_list(text: str, linker: Linker) -> tuple[str, ...]:
