@@ -2,7 +2,8 @@
 # The test command: everything, offline. Where the kernel allows it, the tests run in a network namespace that has only loopback.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-run=(python -m pytest -q "$@")
+# a file stays with one worker, so that what its tests share is made once
+run=(python -m pytest -q -n "${SAMOVAR_TEST_WORKERS:-2}" --dist loadfile "$@")
 if unshare --net --map-root-user true 2>/dev/null; then
     echo "running without network (network namespace)"
     exec unshare --net --map-root-user bash -c 'ip link set lo up 2>/dev/null || python - <<PY

@@ -24,7 +24,7 @@ from samovar.audit.report.data import Report, as_json, make_report, plain
 from samovar.audit.report.finding import count_verdicts, find, gates_of
 from samovar.audit.report.markup import Html, escape, is_balanced, tag
 from samovar.audit.report.page import render_page, write_report
-from samovar.audit.report.plots import Dot, dot_plot, scale_of
+from samovar.audit.report.plots import LEFT, RIGHT, WIDTH, Dot, dot_plot, scale_of
 from samovar.audit.report.words import report_languages, report_words
 from samovar.audit.selftest import Gate, SelfTest
 from samovar.audit.simultaneous import simultaneous
@@ -241,7 +241,7 @@ def test_pictures_stay_inside_their_frame(rows: list[tuple[float, float]], label
     picture = dot_plot(dots, label, margin=0.05)
     assert is_balanced(picture)
     xs = [float(x) for x in re.findall(r'\b(?:cx|x1|x2)="([-\d.]+)"', picture)]
-    assert all(190 <= x <= 600 for x in xs)
+    assert all(LEFT <= x <= WIDTH - RIGHT for x in xs)
     assert scale_of(dots, 0.05) >= 0.1
 
 

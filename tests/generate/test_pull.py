@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ from samovar.generate.catalogue import parse_catalogue
 from samovar.generate.pull import hash_file, manifest_path, pull_model, read_manifest
 
 COMMIT = "c" * 40
-CONTENT = tiny_gguf() + os.urandom(3_000_000)
+CONTENT = tiny_gguf() + random.Random(1).randbytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 NAME = "owner/repo/m-Q4_K_M.gguf"
 LOCAL = "owner--repo--m-Q4_K_M.gguf"

@@ -20,6 +20,7 @@ from samovar.audit.outcome import Reply
 from samovar.audit.probe import Gold, Probe
 
 SHORT_TOKENS = 12  # an answer of so many words is short: everything in it is part of the answer
+_QUOTED = re.compile(r'"[^"\n]*"')
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S)
 
 
@@ -114,12 +115,15 @@ class Case:
     def polarity(self, mention: Mention) -> Polarity:
         """What is said of a mention."""
         found = polarity_of(self.reading, mention.first, mention.last)
-        return "asserted" if found != "asserted" and self._negates_anyway(mention.alias.text) else found
+        return "asserted" if found in ("negated", "denied") and self._restates_negation(mention.first) else found
 
-    def _negates_anyway(self, alias: str) -> bool:
-        """Whether the question or the answer itself has a negation ("Which prize did he not win?"): then one in the reply says nothing."""
+    def _restates_negation(self, first: int) -> bool:
+        """Whether a negation may be the question's own ("Which prize did he not win?" - "He did not win the …"): not when it stands right before."""
         words = self.reader.words
-        return any(is_negation(w, words) for text in (self.question, self.reader.read(alias)) for w in text.low)
+        if first and is_negation(self.reading.low[first - 1], words):
+            return False
+        bare = read_question(_QUOTED.sub(" ", self.question.text), self.reader)
+        return any(is_negation(w, words) for w in bare.low)
 
     @cached_property
     def rivals(self) -> list[Rival]:

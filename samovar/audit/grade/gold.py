@@ -31,13 +31,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """One way to say an answer: its content words, how many words it has in all, the language it is in."""
+    """One way to say an answer: its content words, how many words it has in all, the language it is in, and all its words, folded."""
 
     text: str
     parts: tuple[Part, ...]
     num_words: int
     language: str
     surname_only: bool = False
+    words: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +82,10 @@ def _prepare(golds: _Golds, reader: Reader) -> Prepared:
     rejects = [a for a in rejects if not (a.surname_only and a.parts[0].plain in own)]
     surnames = {a.parts[0].plain for a in accepts if a.surname_only}
     given = {p.plain for a in accepts if not a.surname_only and len(a.parts) > 1 for p in a.parts} - surnames
-    longest_first = sorted(dict.fromkeys(accepts), key=lambda a: (-len(a.parts), a.surname_only))
+    accepts = list({(a.parts, a.surname_only, a.words & reader.words.negation): a for a in reversed(accepts)}.values())[
+        ::-1
+    ]
+    longest_first = sorted(accepts, key=lambda a: (-len(a.parts), a.surname_only))
     return Prepared(asked, tuple(longest_first), tuple(dict.fromkeys(rejects)), frozenset(given), frozenset(surnames))
 
 
@@ -97,11 +101,12 @@ def make_aliases(text: str, kind: str, language: str, reader: Reader) -> list[Al
     parts = tuple(_part(reading, i, kind) for i in indexes)
     if not parts:
         return []
-    made = [Alias(text, parts, len(reading), language)]
+    words = frozenset(reading.low)
+    made = [Alias(text, parts, len(reading), language, words=words)]
     if kind == "person" and _has_surname(reading, parts):
-        made.append(Alias(text, parts[-1:], 1, language, surname_only=True))
+        made.append(Alias(text, parts[-1:], 1, language, surname_only=True, words=words))
     if kind == "person" and len(parts) == 1 and len(reading) == 1 and parts[0].named:
-        made = [Alias(text, parts, 1, language, surname_only=True)]
+        made = [Alias(text, parts, 1, language, surname_only=True, words=words)]
     tail = _TAIL.search(text)
     if tail and (kind == "place" or text[tail.end()].islower()):  # what follows describes; the head is the answer
         made += make_aliases(text[: tail.start()], kind, language, reader)
@@ -123,7 +128,7 @@ def _part(reading: Reading, i: int, kind: str) -> Part:
     keys = reading.keys[i]
     named = kind in NAMED and reading.is_capital(i)
     plain = next((k[1:] for k in keys if k[0] == "="), reading.low[i])
-    if named:  # stems would join Wilde and wild, Hughes and Hugh
+    if named or kind == "work":  # stems would join Wilde and wild, Hughes and Hugh
         keys = frozenset(k for k in keys if k[0] != "~")
     return Part(keys, plain, named, sound_of(plain, reading.reader) if kind in NAMED else "")
 

@@ -67,7 +67,18 @@ def _mentions(reading: Reading, alias: Alias, prepared: Prepared | None) -> Iter
             continue
         used |= set(chosen)
         other = alias.surname_only and prepared is not None and _is_namesake(reading, first, prepared)
+        first, last = _widen(reading, first, last, alias)
         yield Mention(first, last, tuple(chosen), alias, "surname" if alias.surname_only else "whole", other)
+
+
+def _widen(reading: Reading, first: int, last: int, alias: Alias) -> tuple[int, int]:
+    """Take in the alias's other words beside a mention: articles, initials, the "Oh!" of a title."""
+    longest = max(alias.num_words, len(alias.words))
+    while first > 0 and last - first + 1 < longest and reading.low[first - 1] in alias.words:
+        first -= 1
+    while last + 1 < len(reading) and last - first + 1 < longest and reading.low[last + 1] in alias.words:
+        last += 1
+    return first, last
 
 
 def _gather(start: int, rest: list[list[int]], reach: int) -> list[int] | None:
@@ -191,7 +202,7 @@ def _by_sound(reading: Reading, alias: Alias, prepared: Prepared) -> Iterable[Me
 def _joined(reading: Reading, alias: Alias) -> Iterable[Mention]:
     """Mentions that join or part words otherwise: "Bull's Eye", "Bullseye"."""
     wanted = "".join(c for c in alias.text.lower().translate(reading.reader.folds) if c.isalnum())
-    if len(wanted) < MIN_JOINED_LETTERS:
+    if len(wanted) < MIN_JOINED_LETTERS or wanted not in reading.squashed:
         return
     for i, word in enumerate(reading.low):
         joined = "".join(c for c in word if c.isalnum())

@@ -43,7 +43,7 @@ def _is_negated(reading: Reading, first: int) -> bool:
         if any(low[i - len(p) + 1 : i + 1] == list(p) for p in words.negating if len(p) <= i + 1):
             return True
         if is_negation(low[i], words):
-            return low[i + 1] not in words.not_only
+            return i + 1 >= first or low[i + 1] not in words.not_only
         if low[i] in words.breakers:
             return False
         content += low[i] not in stop

@@ -30,6 +30,7 @@ _MARKDOWN = (
     (re.compile(r"\*{1,3}|__|~~|```\w*|`"), ""),
     (re.compile(r"<br ?/?>"), "\n"),
 )  # fmt: skip
+_CASES = frozenset(["nom", "gen", "dat", "acc", "ins", "loc"])
 _MARKS = set("*#[>_~•+-<`")
 _ROMAN = re.compile(r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?=$|th$|st$|nd$|rd$)")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
@@ -119,9 +120,8 @@ class Reader:
                 continue
             lemmas = profile.lemmas(folded)
             keys.update(lemmas)
-            if lemmas == (
-                folded,
-            ):  # no other form known: its stem may be (marked, for names are not compared by stems)
+            # a language whose dictionary has no forms: stems instead, marked, for names are not compared by them
+            if lemmas == (folded,) and _CASES.isdisjoint(profile.tags(folded)):
                 keys.add(f"~{profile.stem(folded)}")
             for lemma in lemmas:
                 number = profile.number_words.get(lemma, self.words.ordinals.get(lemma))
@@ -199,6 +199,11 @@ class Reading:
     def folded(self) -> str:
         """The folded text, of the same length as `text` wherever folding keeps lengths (the patterns' text)."""
         return self.text.lower().translate(self.reader.folds)
+
+    @cached_property
+    def squashed(self) -> str:
+        """All letters and digits in one piece: whether a name written together or apart can be there at all."""
+        return "".join(c for word in self.low for c in word if c.isalnum())
 
     @cached_property
     def keys(self) -> list[frozenset[str]]:

@@ -43,7 +43,9 @@ class Rates:
             return
 
         async def watch(message: Message) -> None:
-            if message["type"] == "http.response.start" and credential and not user:
+            if message["type"] == "http.response.start" and credential and notes.user_id != user:
+                if user:
+                    self._unlearn(credential, user, place)
                 self._learn(credential, notes.user_id, place)
             await send(message)
 
@@ -58,6 +60,12 @@ class Rates:
         self._users[credential] = user
         if len(self._users) > MOST_BUCKETS:
             self._users.popitem(last=False)
+
+    def _unlearn(self, credential: str, user: str, place: str) -> None:
+        """A credential that is good no more: who still shows it pays from their own address, not from its former owner's bucket."""
+        self._users.pop(credential, None)
+        self.buckets.give_back(f"user {user}")
+        self.buckets.take(place)
 
 
 def credential_of(scope: Scope) -> str:

@@ -42,6 +42,7 @@ def test_keys_join_forms() -> None:
     assert read["Brontë"] & read["Bronte"]
     assert read["XIV"] & read["14"] & read["14th"]
     assert read["четырнадцатом"] & read["XIV"]
+    assert not read["мёд"] & read["медь"]
     assert not read["сена"] & read["сенатор"]
     assert not read["Mix"] & read["1009"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from grade_toys import grade, probe, reply
+from grade_toys import grade, probe, reader, reply
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samovar.audit.grade import explain_reply, grade_reply
+from samovar.audit.grade.polarity import is_negation
 from samovar.audit.outcome import OUTCOMES
 from samovar.audit.pack import load_pack
 from samovar.errors import UsageError
@@ -159,7 +160,7 @@ TYPES = {
 
 
 @given(st.text(max_size=120), st.sampled_from(sorted(TYPES)), st.sampled_from(["ru", "en"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_gets_a_grade(text: str, kind: str, language: str) -> None:
     one = probe(language, "Что это? What is it?", kind, TYPES[kind])
     made = grade_reply(one, language, reply(text))
@@ -197,7 +198,7 @@ def test_any_text_gets_a_grade(text: str, kind: str, language: str) -> None:
         max_size=12,
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_heap_of_hard_words_gets_a_grade(words: list[str]) -> None:
     for kind in TYPES:
         assert grade("ru", "Кто это?", kind, TYPES[kind], " ".join(words)).outcome in OUTCOMES
@@ -210,9 +211,9 @@ FRAMES = {"ru": ("{}", "Ответ: **{}**.", "Наверное, {}"), "en": ("{
 
 @pytest.mark.parametrize("language", ["ru", "en"])
 def test_shipped_golds_are_right_and_confusions_wrong(language: str) -> None:
-    """Every tenth probe of the core pack; the benchmark takes all."""
+    """Every twenty-fifth probe of the core pack; the benchmark takes all."""
     failed = []
-    for one in KNOWLEDGE[::10]:
+    for one in KNOWLEDGE[::25]:
         gold = one.gold.get(language)
         if gold is None or any(a.startswith("-") for a in gold.answers):
             continue
@@ -226,9 +227,14 @@ def test_shipped_golds_are_right_and_confusions_wrong(language: str) -> None:
 
 
 @given(st.sampled_from(KNOWLEDGE), st.sampled_from(["ru", "en"]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_negated_gold_is_never_right(one, language: str) -> None:  # type: ignore[no-untyped-def]
     frame = {"ru": "Это не {}.", "en": "It is not {}."}[language]
     gold = one.gold[language]
+    read = reader(language)
+    if any(is_negation(w, read.words) for a in gold.answers for w in read.read(a).low):
+        return  # "not to touch her" negated is its own matter
+    if set("!?") & set("".join(gold.answers)):
+        return  # a title that ends a sentence ends the scope too
     made = grade_reply(one, language, reply(frame.format(gold.answers[0].lstrip("-0"))))
     assert made.outcome != "correct", (one.id, gold.answers[0])

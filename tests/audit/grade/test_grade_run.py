@@ -152,6 +152,6 @@ def test_language_of_a_reply(language: str, text: str, outcome: str, found: str)
 
 
 @given(st.text(max_size=150), st.sampled_from(["k/ru/0", "r/ru/0/zz", "l/en/0", "f/en/0", "s/ru/0", "c/ru/0"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_gets_a_grade(pack: Pack, text: str, key: str) -> None:
     assert one(pack, key, text).outcome in OUTCOMES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import socket
 import threading
@@ -11,9 +12,13 @@ from typing import Any
 
 import pytest
 from serve_harness import PASSWORD, Running, settings_for
+from starlette.types import Message, Receive, Scope, Send
 
 from samovar.errors import ConflictError, UsageError
+from samovar.serve.protect.asgi import notes_of
+from samovar.serve.protect.buckets import Buckets
 from samovar.serve.protect.logins import names_in
+from samovar.serve.protect.rates import Rates
 from samovar.serve.server import asks_for_login, check_start
 
 INVITATIONS = "/api/samovar/invitations"
@@ -173,3 +178,50 @@ def test_an_issuer_that_does_not_answer_holds_up_nobody_else(serve: Any) -> None
         for visitor in visitors:
             visitor.join(30)
         assert not any(visitor.is_alive() for visitor in visitors)
+
+
+# -- who pays ---------------------------------------------------------------------------------------------------------
+def test_a_revoked_key_does_not_use_up_its_owners_requests() -> None:
+    """Without a server: its clock would let the buckets fill again."""
+    good = {"key of anna"}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        known = dict(scope["headers"])[b"authorization"].decode() in good
+        notes_of(scope).user_id = "anna" if known else ""
+        await send({"type": "http.response.start", "status": 200 if known else 401, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    rates = Rates(app, per_minute=10)
+    rates.buckets = Buckets(10, clock=lambda: 0.0)
+
+    def ask(address: str) -> int:
+        sent: list[Message] = []
+        scope = {"type": "http", "method": "GET", "path": "/v1/models", "headers": [(b"authorization", b"key of anna")]}
+        notes_of(scope).address = address
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        asyncio.run(rates(scope, receive, send))
+        return int(sent[0]["status"])
+
+    assert [ask("1.1.1.1"), ask("1.1.1.1")] == [200, 200]  # the second is known to be anna's
+    good.clear()
+    assert [ask("6.6.6.6") for _ in range(12)] == [401] * 10 + [429] * 2
+    assert rates.buckets.take("user anna", 8) == 0  # two were hers
+    assert rates.buckets.take("user anna", 1) > 0
+
+
+def test_models_are_listed_without_paths_of_this_machine(guarded: Running) -> None:
+    engine = guarded.state.engine
+    search = engine.settings.search.model_copy(update={"dense": "/srv/private/folder/tiny-e5.gguf"})
+    engine.settings = guarded.state.settings = engine.settings.model_copy(update={"search": search})
+    for path in ("/api/v1/models", "/v1/models"):
+        answer = guarded.client("reader").get(path)
+        assert answer.status_code == 200
+        assert "tiny-e5" in answer.text and "/srv" not in answer.text
+    assert guarded.client("reader").get("/api/v1/models//srv/private/folder/tiny-e5.gguf").status_code == 404
+    assert guarded.client("reader").get("/api/v1/models/llama:tiny-e5").json()["type"] == "embedder"

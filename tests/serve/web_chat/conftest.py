@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import serve_browser
 from serve_harness import Running, running_server
 from web_chat_model import WebModel
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the browser tests need the extra 'test-web' (playwright)"
-)
-
-CHROMIUM = os.environ.get("SAMOVAR_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-]
-SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-IGNORED = ("Unrecognized feature",)
 
 
 @dataclass
@@ -66,18 +48,14 @@ class Tab:
         """Nothing that must not happen has happened."""
         elsewhere = [u for u in self.requests if not u.startswith((self.running.url, "data:", "blob:"))]
         assert not elsewhere
-        assert not [c for c in self.complaints if not any(a in c for a in (*IGNORED, *self.allowed))]
+        assert not [c for c in self.complaints if not any(a in c for a in (*serve_browser.IGNORED, *self.allowed))]
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser. Not for the whole session: while Playwright runs, an event loop runs in this thread and other tests could start none."""
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"no chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    """The browser, for one module."""
+    with serve_browser.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +82,7 @@ def open_tab(chromium: Any) -> Iterator[OpenTab]:
         def make(
             running: Running, *, lang: str = "ru", size: str = "desktop", theme: str = "light", cookies: Any = None
         ) -> Tab:
-            context = chromium.new_context(
-                viewport=SIZES[size], locale=f"{lang}-{lang.upper()}", color_scheme=theme, has_touch=size == "phone"
-            )
+            context = serve_browser.context_in(chromium, lang, size, theme)
             stack.callback(context.close)
             if cookies:
                 context.add_cookies(cookies)

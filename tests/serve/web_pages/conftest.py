@@ -3,22 +3,14 @@ and checked at the end of each test."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import serve_browser
 from serve_harness import Person, Running
-
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-
-CHROMIUM = os.environ.get("SAMOVAR_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-SWITCHES = ("no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync", "no-first-run", "disable-quic")  # fmt: skip
-SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-IGNORED = ("Unrecognized feature",)
 
 
 @dataclass
@@ -43,7 +35,7 @@ class Tab:
         """Nothing that must not happen has happened."""
         elsewhere = [url for url in self.requests if not url.startswith((self.running.url, "data:", "blob:"))]
         assert elsewhere == []
-        assert [c for c in self.complaints if not any(a in c for a in (*IGNORED, *self.allowed))] == []
+        assert [c for c in self.complaints if not any(a in c for a in (*serve_browser.IGNORED, *self.allowed))] == []
 
 
 OpenTab = Callable[..., Tab]
@@ -51,13 +43,9 @@ OpenTab = Callable[..., Tab]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser, for one module: while Playwright's driver runs, an event loop runs in this thread, and other tests could start none."""
-    if not os.path.exists(CHROMIUM):
-        pytest.skip(f"no chromium at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=[f"--{name}" for name in SWITCHES])
+    """The browser, for one module."""
+    with serve_browser.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -74,13 +62,7 @@ def open_tab(chromium: Any) -> Iterator[OpenTab]:
             theme: str = "light",
             person: Person | None = None,
         ) -> Tab:
-            context = chromium.new_context(
-                viewport=SIZES[size],
-                locale=f"{lang}-{lang.upper()}",
-                color_scheme=theme,
-                has_touch=size == "phone",
-                accept_downloads=True,
-            )
+            context = serve_browser.context_in(chromium, lang, size, theme)
             stack.callback(context.close)
             if person:
                 context.add_cookies([{"name": "samovar_session", "value": person.token, "url": running.url}])
