@@ -48,6 +48,21 @@ class Imported:
     messages: tuple[ImportedMessage, ...]
 
 
+def _without_texts(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer whose found passages are named and not spelled out: 250 answers would be 8 MB, more than an import may have."""
+    found = [
+        {
+            "document_id": hit.get("document", {}).get("id", ""),
+            "title": hit.get("document", {}).get("title", ""),
+            "start": hit.get("passage", {}).get("start", 0),
+            "end": hit.get("passage", {}).get("end", 0),
+        }
+        for hit in _items(answer.get("found"))
+        if isinstance(hit, Mapping)
+    ]
+    return {**answer, **({"found": found} if "found" in answer else {})}
+
+
 # -- out ------------------------------------------------------------------------------------------------------------
 def export_json(conversation: Conversation, messages: Sequence[ChatMessage]) -> dict[str, Any]:
     """Return a conversation as plain dicts and lists."""
@@ -66,7 +81,7 @@ def export_json(conversation: Conversation, messages: Sequence[ChatMessage]) -> 
                 "at": m.created_at,
                 "status": m.status,
                 "model": m.model,
-                "answer": dict(m.answer) or None,
+                "answer": _without_texts(m.answer) or None,
             }
             for m in messages
         ],

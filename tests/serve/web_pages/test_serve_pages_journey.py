@@ -104,13 +104,14 @@ def test_own_files_are_added_found_read_and_removed(server: Running, open_tab: A
     assert quoted in TEXT and "Берёзкина" in quoted
     assert page.evaluate("document.activeElement.id") == "quote"
 
-    page.locator("button[data-api^='DELETE /api/samovar/uploads/']").click()
+    page.locator("button[data-api^='DELETE /api/samovar/documents/']").click()
     assert "протокол" in page.locator("dialog[open] #confirm-text").inner_text()
     page.click("dialog[open] [value=no]")
     assert page.locator(".document-page").count() == 1
-    page.locator("button[data-api^='DELETE /api/samovar/uploads/']").click()
+    page.locator("button[data-api^='DELETE /api/samovar/documents/']").click()
     page.click("dialog[open] [value=yes]")
     page.wait_for_url("**/library")
+    assert "протокол.txt" not in [upload.name for upload in server.state.store.uploads.list("local")]  # its bytes went with it
     page.wait_for_selector(".documents")
     assert page.locator(".documents .title >> text=протокол").count() == 0
     page.goto(f"{server.url}/search?q={quote('председатель Берёзкина')}")
