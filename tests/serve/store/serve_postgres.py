@@ -97,9 +97,9 @@ class PostgresServer:
 
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer | None]:
-    """Run a server; None where the binaries are missing."""
+    """Run a server; None where the binaries are missing, or where nobody but root exists to run it (a user namespace)."""
     binaries = find_binaries()
-    if binaries is None:
+    if binaries is None or not _can_change_user():
         yield None
         return
     server = PostgresServer(binaries)
@@ -110,6 +110,18 @@ def postgres_server() -> Iterator[PostgresServer | None]:
         with suppress(subprocess.TimeoutExpired):
             server.stop()
         shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def _can_change_user() -> bool:
+    """Whether a file can be given to the user that the server would run as; not so as "root" of a namespace with that one user."""
+    if os.geteuid() != 0:
+        return True
+    with tempfile.NamedTemporaryFile() as file:
+        try:
+            shutil.chown(file.name, _unprivileged())
+        except OSError:
+            return False
+    return True
 
 
 def _unprivileged() -> str:
