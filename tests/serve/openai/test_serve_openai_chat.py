@@ -339,7 +339,8 @@ def test_a_client_that_leaves_stops_the_model(scripted: Any, model: str, stream:
         if stream:
             with client.stream("POST", "/v1/chat/completions", json=body) as response:
                 assert response.status_code == 200
-                next(response.iter_lines())
+                lines = response.iter_lines()  # kept: httpx closes the connection when the iterator is dropped
+                next(lines)
                 running.wait_for(lambda: queue.running == 1)
         else:
             timer = threading.Thread(target=lambda: running.wait_for(lambda: queue.running == 1))

@@ -91,7 +91,8 @@ def test_a_client_that_leaves_stops_llama_cpp(llama: Running, stream: bool) -> N
     with llama.client() as client:
         if stream:
             with client.stream("POST", "/v1/chat/completions", json=body) as response:
-                next(response.iter_lines())
+                lines = response.iter_lines()  # kept: httpx closes the connection when the iterator is dropped
+                next(lines)
                 assert engine._running == 1
         else:
             with pytest.raises(Exception, match="timed out"):
