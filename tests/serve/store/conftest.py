@@ -38,7 +38,9 @@ class TurnableClock:
 def postgres() -> Iterator[PostgresServer]:
     with postgres_server() as server:
         if server is None:
-            pytest.skip("no PostgreSQL server can be run here (Debian: apt-get install postgresql; not as the root of a user namespace)")
+            pytest.skip(
+                "no PostgreSQL server can be run here (Debian: apt-get install postgresql; not as the root of a user namespace)"
+            )
         yield server
 
 
