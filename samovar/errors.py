@@ -3,10 +3,12 @@
 SamovarError
 ├── UsageError            the caller asked for something impossible (exit status 2)
 │   ├── SettingsError     a setting is unknown or has a wrong value
+│   ├── RecipeError       a corpus recipe is not valid
 │   └── TooLargeError     what was sent exceeds a limit (413)
 ├── HomeError             SAMOVAR_HOME cannot be made, read or written
 ├── ExtractionError       a file's text cannot be taken out; carries a ledger reason
 │   └── FetchError        a URL cannot be fetched
+├── InputError            an input of a corpus build cannot be found or opened, or changed under way
 ├── LibraryError          the store is damaged, locked or from another version
 │   └── LibraryBusyError  another process is writing; try again later
 ├── SearchError           the index cannot be opened, built or queried
@@ -25,6 +27,10 @@ SamovarError
 ├── ListenError           the server cannot listen on its address
 ├── DatabaseError         the server's database cannot be opened, migrated or written
 ├── IssuerError           the OpenID Connect issuer cannot be reached or understood (502)
+├── TrainingError         a training run cannot start, go on or be exported
+│   ├── ShardError        token shards are damaged or belong to another tokenizer
+│   └── DivergedError     the loss is no number, and going back did not help
+├── CorpusError           a corpus build cannot start or go on (recipe, output folder, inputs)
 └── MissingExtraError     an optional dependency is not installed
 
 A message says what was expected, what was found, and what to do next. Nothing here imports anything.
@@ -49,6 +55,10 @@ class SettingsError(UsageError):
     """A setting is unknown or malformed."""
 
 
+class RecipeError(UsageError):
+    """The recipe of a corpus is malformed, or asks for what cannot be."""
+
+
 class TooLargeError(UsageError):
     """What was sent is larger than the server takes, or than there is room for."""
 
@@ -71,6 +81,10 @@ class ExtractionError(SamovarError):
 
 class FetchError(ExtractionError):
     """A URL could not be fetched."""
+
+
+class InputError(SamovarError):
+    """An input of a corpus build cannot be found or opened, or is not what it was when the build was planned."""
 
 
 class LibraryError(SamovarError):
@@ -150,6 +164,22 @@ class DatabaseError(SamovarError):
 
 class IssuerError(SamovarError):
     """The issuer people log in at (OpenID Connect) failed."""
+
+
+class TrainingError(SamovarError):
+    """A training run cannot start, go on or be exported."""
+
+
+class ShardError(TrainingError):
+    """Token shards are damaged, incomplete or were made with another tokenizer."""
+
+
+class DivergedError(TrainingError):
+    """The loss is not a number any more, and going back to the last good state did not help."""
+
+
+class CorpusError(SamovarError):
+    """A corpus cannot be built or read: the recipe, the inputs or the output folder are not what they should be."""
 
 
 class MissingExtraError(SamovarError):

@@ -1,0 +1,130 @@
+"""What the machine can do: precision, peak speed, memory; and what a run will need, asked before hours are spent.
+
+Peak numbers of GPUs are the makers' dense bf16 figures; a CPU is measured with one matrix product. Knows no training loop.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import torch
+
+from samovar.errors import TrainingError
+from samovar.train.config import RunConfig
+
+PEAK_BF16 = {
+    "H200": 989e12,
+    "H100": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "L4": 121e12,
+    "4090": 165e12,
+    "3090": 71e12,
+    "MI300X": 1307e12,
+}
+"""Dense bf16 FLOP/s by a part of the device's name. Source: the makers' data sheets."""
+GIB = 2**30
+
+
+def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """Return the type of activations: bf16 where the machine multiplies it fast, else float32. Weights are float32 always.
+
+    Raises:
+        TrainingError: an unknown precision.
+    """
+    if wanted not in ("auto", "bf16", "fp32"):
+        raise TrainingError(f"expected the precision auto, bf16 or fp32, found {wanted!r}")
+    if wanted == "auto":
+        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bf16()
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if wanted == "bf16" else torch.float32
+
+
+def _cpu_multiplies_bf16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """Return the FLOP/s that MFU is counted against; 0 when unknown."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        return next((peak for part, peak in PEAK_BF16.items() if part in name), 0.0)
+    a, b = torch.randn(1024, 1024).to(dtype), torch.randn(1024, 1024).to(dtype)
+    best = float("inf")
+    for _ in range(6):
+        start = time.perf_counter()
+        torch.mm(a, b)
+        best = min(best, time.perf_counter() - start)
+    return 2 * 1024**3 / best
+
+
+def bytes_needed(plan: RunConfig, device_batch: int, dtype: torch.dtype) -> int:
+    """Return an estimate of the memory a process needs: weights, gradients, optimiser, activations and logits."""
+    model = plan.model
+    state = 4 * 4 * model.num_parameters
+    width = 2 if dtype == torch.bfloat16 else 4
+    per_token = model.num_layers * (14 * model.hidden_size + 4 * model.intermediate_size) * width
+    logits = 3 * 4 * model.vocab_size
+    return state + device_batch * plan.seq_len * (per_token + logits)
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes free on the device; 0 when unknown."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if hasattr(os, "sysconf") else 0
+
+
+def choose_device_batch(plan: RunConfig, world: int, device: torch.device, dtype: torch.dtype) -> int:
+    """Return the sequences of one forward pass: the plan's, or the largest that divides the step evenly and fits in memory.
+
+    Raises:
+        TrainingError: the step cannot be divided among the processes, or not even one sequence fits.
+    """
+    if plan.batch_sequences % world:
+        raise TrainingError(
+            f"expected the {plan.batch_sequences} sequences of a step to divide among {world} processes: "
+            "change --batch-tokens or the number of processes"
+        )
+    share = plan.batch_sequences // world
+    if plan.device_batch:
+        if share % plan.device_batch:
+            raise TrainingError(f"expected --device-batch to divide {share} sequences, found {plan.device_batch}")
+        return plan.device_batch
+    limit = 16_384 if device.type == "cpu" else 131_072  # tokens; beyond that nothing is gained
+    free = free_memory(device)
+    for size in range(share, 0, -1):
+        if share % size == 0 and size * plan.seq_len <= max(limit, plan.seq_len):
+            if not free or bytes_needed(plan, size, dtype) <= 0.9 * free:
+                return size
+    needed = bytes_needed(plan, 1, dtype)
+    raise TrainingError(
+        f"expected at least {needed / GIB:.1f} GiB of free memory for one sequence of {plan.seq_len} tokens, found "
+        f"{free / GIB:.1f} GiB: use a smaller --depth, --seq-len or vocabulary"
+    )
+
+
+def check_disk(plan: RunConfig, folder: Path) -> None:
+    """Make sure that the run's checkpoints will fit.
+
+    Raises:
+        TrainingError: they will not.
+    """
+    needed = (plan.keep + 1) * 3 * 4 * plan.model.num_parameters
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise TrainingError(
+            f"expected {needed / GIB:.2f} GiB of free space in {folder} for {plan.keep + 1} checkpoints, found "
+            f"{free / GIB:.2f} GiB: free some, or name another --output"
+        )

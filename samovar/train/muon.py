@@ -1,0 +1,147 @@
+"""Muon: momentum, made orthogonal. For the matrices of the blocks; embeddings and norms are AdamW's.
+
+A step: Nesterov momentum; the nearest (semi-)orthogonal matrix by five Polar Express iterations; a running second moment for each row (or
+column) evens out their sizes without changing the step's norm; weight decay only where it pulls the same way as the step. Matrices of one shape
+are stacked and stepped together. With several processes each owns a share of every stack and sends its results to the others.
+
+Sources: Muon (K. Jordan 2024; arXiv:2502.16982), Polar Express (Amsel et al. 2025, arXiv:2505.16932: the coefficients), NorMuon (Li et al. 2025,
+arXiv:2510.05491), cautious weight decay (Chen et al. 2025, arXiv:2510.12402).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+
+POLAR_EXPRESS = (
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+    (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
+    (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
+)
+_MARGIN = 1.02  # the iteration needs a spectral norm of at most 1; the Frobenius norm bounds it
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """Return U·Vᵀ of each matrix U·S·Vᵀ of a stack [count, rows, columns], approximately (singular values within about .9 … 1.1)."""
+    x = matrices.bfloat16() if matrices.is_cuda else matrices.float()
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) * _MARGIN + 1e-6)
+    for a, b, c in POLAR_EXPRESS:
+        square = x @ x.mT
+        x = a * x + (b * square + c * (square @ square)) @ x
+    return (x.mT if tall else x).to(matrices.dtype)
+
+
+def muon_step(
+    weights: Tensor,
+    grads: Tensor,
+    momentum: Tensor,
+    second: Tensor,
+    rate: Tensor,
+    beta: Tensor,
+    beta_second: Tensor,
+    decay: Tensor,
+) -> None:
+    """Step a stack of matrices in place; all tensors [count, rows, columns], but `second` [count, rows, 1] or [count, 1, columns], and the
+    last four are scalars (tensors, so that a changing rate compiles once)."""
+    momentum.lerp_(grads, 1 - beta)
+    step = orthogonalise(grads.lerp(momentum, beta))
+    axis = -1 if second.shape[-1] == 1 else -2
+    size = step.square().mean(dim=axis, keepdim=True)
+    second.lerp_(size, 1 - beta_second)
+    evened = step * second.clamp_min(1e-10).rsqrt()
+    step = evened * (step.norm(dim=(-2, -1), keepdim=True) / evened.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-10))
+    rows, columns = weights.shape[-2:]
+    rate = rate * max(1.0, rows / columns) ** 0.5
+    agree = (step * weights) >= 0
+    weights.sub_(rate * step + rate * decay * weights * agree)
+
+
+class Muon:
+    """The optimiser's state over named matrices. `rank` of `world` processes owns every world-th matrix of each shape.
+
+    `exchange(tensors)` is called after a step with the stack of a shape, padded to a multiple of `world`: it must fill in what the others own.
+    """
+
+    def __init__(
+        self,
+        matrices: Iterable[tuple[str, nn.Parameter]],
+        *,
+        rank: int = 0,
+        world: int = 1,
+        compile_step: bool = False,
+        exchange: Callable[[Tensor, Tensor], None] | None = None,
+    ) -> None:
+        shapes: dict[tuple[int, ...], list[tuple[str, nn.Parameter]]] = defaultdict(list)
+        for name, weight in matrices:
+            shapes[tuple(weight.shape)].append((name, weight))
+        self._rank, self._world, self._exchange = rank, world, exchange
+        self._groups = [sorted(group, key=lambda pair: pair[0]) for _, group in sorted(shapes.items())]
+        self._step = torch.compile(muon_step, fullgraph=True, dynamic=False) if compile_step else muon_step
+        self.state: dict[str, tuple[Tensor, Tensor]] = {}
+        for group in self._groups:
+            for name, weight in group[rank::world]:
+                rows, columns = weight.shape
+                second = weight.new_zeros((rows, 1) if rows >= columns else (1, columns), dtype=torch.float32)
+                self.state[name] = (torch.zeros_like(weight, dtype=torch.float32), second)
+
+    @torch.no_grad()
+    def step(self, rate: float, *, beta: float = 0.95, beta_second: float = 0.95, decay: float = 0.0) -> None:
+        """Step all matrices by their gradients; a matrix without one counts as zero."""
+        for group in self._groups:
+            own = group[self._rank :: self._world]
+            if own:
+                self._step_group(own, rate, beta, beta_second, decay)
+            if self._world > 1:
+                self._share(group)
+
+    def _step_group(
+        self, own: list[tuple[str, nn.Parameter]], rate: float, beta: float, beta_second: float, decay: float
+    ) -> None:
+        weights = torch.stack([weight.detach() for _, weight in own])
+        grads = torch.stack([torch.zeros_like(w) if w.grad is None else w.grad for _, w in own]).float()
+        momentum = torch.stack([self.state[name][0] for name, _ in own])
+        second = torch.stack([self.state[name][1] for name, _ in own])
+        scalars = [torch.tensor(value, device=weights.device) for value in (rate, beta, beta_second, decay)]
+        self._step(weights, grads, momentum, second, *scalars)
+        for index, (name, weight) in enumerate(own):
+            weight.copy_(weights[index])
+            self.state[name][0].copy_(momentum[index])
+            self.state[name][1].copy_(second[index])
+
+    def _share(self, group: list[tuple[str, nn.Parameter]]) -> None:
+        if self._exchange is None:
+            raise AssertionError("several processes need a way to exchange what they own")
+        shape, device = group[0][1].shape, group[0][1].device
+        each = -(-len(group) // self._world)
+        own = torch.zeros((each, *shape), device=device, dtype=group[0][1].dtype)
+        for index, (_, weight) in enumerate(group[self._rank :: self._world]):
+            own[index] = weight
+        everything = own.new_zeros((self._world * each, *shape))
+        self._exchange(everything, own)
+        for index, (_, weight) in enumerate(group):
+            owner, place = index % self._world, index // self._world
+            weight.copy_(everything[owner * each + place])
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """Return what this process owns, for a checkpoint: ``<name>.momentum`` and ``<name>.second``."""
+        return {f"{name}.{part}": t for name, pair in self.state.items() for part, t in zip(_PARTS, pair, strict=True)}
+
+    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take back what this process owns out of a checkpoint of any number of processes.
+
+        Raises:
+            KeyError: a tensor is missing.
+        """
+        for name, pair in self.state.items():
+            for part, own in zip(_PARTS, pair, strict=True):
+                own.copy_(tensors[f"{name}.{part}"])
+
+
+_PARTS = ("momentum", "second")

@@ -1,0 +1,94 @@
+"""One dial: the depth of the model decides its width, heads, horizon, batch and rates.
+
+Width is 64 × depth (the aspect ratio that nanochat uses), rounded up to a multiple of 256 from depth 3 on, because GGUF's K-quants want rows
+of 256. The horizon is `ratio` tokens for each weight of a matrix product (20 by default: Hoffmann et al. 2022, arXiv:2203.15556). The batch
+grows with the horizon as D^0.383 (Bergsma et al. 2025, "Power Lines", arXiv:2505.13738), from 2^19 tokens at the horizon of depth 12. AdamW's
+rates fall as width^-1/2 from those at 768; Muon's rate needs no such rule (its update has a fixed spectral norm; Bernstein 2025).
+"""
+
+from __future__ import annotations
+
+from math import log2
+
+from samovar.errors import TrainingError
+from samovar.train.config import ModelConfig, RunConfig
+
+ASPECT = 64
+WIDE = 256
+REFERENCE_DEPTH = 12
+REFERENCE_BATCH = 2**19
+REFERENCE_WIDTH = 768
+BATCH_EXPONENT = 0.383
+MIN_STEPS = 400
+"""A run of fewer steps has learnt little from each: the batch shrinks instead."""
+TOKENS_PER_WEIGHT = 20.0
+
+
+def round_up(value: float, multiple: int) -> int:
+    """Return the smallest multiple that is not below `value`."""
+    return int(-(-value // multiple)) * multiple
+
+
+def shape_model(depth: int, vocab_size: int, *, max_seq_len: int = 1024) -> ModelConfig:
+    """Return the model of a depth (layers), 1 to 64."""
+    if not 1 <= depth <= 64:
+        raise TrainingError(f"expected a depth between 1 and 64, found {depth}")
+    hidden = round_up(ASPECT * depth, WIDE) if depth > 2 else ASPECT * max(2, depth)
+    head_dim = 64 if hidden < 1024 else 128
+    num_heads = hidden // head_dim
+    return ModelConfig(
+        vocab_size=vocab_size,
+        hidden_size=hidden,
+        num_layers=depth,
+        num_heads=num_heads,
+        num_kv_heads=num_heads // 2 if num_heads % 2 == 0 else num_heads,
+        head_dim=head_dim,
+        intermediate_size=round_up(8 * hidden / 3, WIDE if hidden >= WIDE else 64),
+        max_seq_len=max_seq_len,
+        tie_embeddings=hidden < 2048,
+    )
+
+
+def plan_run(
+    depth: int,
+    vocab_size: int,
+    *,
+    seq_len: int = 1024,
+    num_tokens: int = 0,
+    ratio: float = TOKENS_PER_WEIGHT,
+    batch_tokens: int = 0,
+    seed: int = 0,
+) -> RunConfig:
+    """Return the plan of a run: `num_tokens` and `batch_tokens` overrule the rules when given."""
+    model = shape_model(depth, vocab_size, max_seq_len=seq_len)
+    horizon = num_tokens or int(ratio * counted_weights(model))
+    batch = batch_tokens or choose_batch(horizon, seq_len, vocab_size)
+    batch = max(seq_len, batch // seq_len * seq_len)
+    scale = (model.hidden_size / REFERENCE_WIDTH) ** -0.5
+    num_steps = max(1, horizon // batch)
+    return RunConfig(
+        model=model,
+        seq_len=seq_len,
+        batch_tokens=batch,
+        num_steps=num_steps,
+        embedding_lr=0.01 * scale,
+        head_lr=0.004 * scale,
+        norm_lr=0.005 * scale,
+        warmup_steps=min(10, num_steps // 10),
+        eval_every=max(1, min(250, num_steps // 8)),
+        save_every=max(1, min(500, num_steps // 4)),
+        sample_every=max(1, num_steps // 4),
+        seed=seed,
+    )
+
+
+def counted_weights(model: ModelConfig) -> int:
+    """Weights that take part in matrix products: the blocks' matrices and the output layer."""
+    return model.num_matrix_parameters + model.vocab_size * model.hidden_size
+
+
+def choose_batch(horizon: int, seq_len: int, vocab_size: int) -> int:
+    """Return the tokens of an optimiser step for a horizon in tokens: a power of two, at least one sequence."""
+    reference = TOKENS_PER_WEIGHT * counted_weights(shape_model(REFERENCE_DEPTH, vocab_size))
+    wanted = min(REFERENCE_BATCH * (horizon / reference) ** BATCH_EXPONENT, horizon / MIN_STEPS)
+    return max(seq_len, 2 ** int(log2(max(wanted, 1.0))))
