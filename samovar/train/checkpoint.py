@@ -111,7 +111,9 @@ def _load(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise TrainingError(f"expected tensors in {path}, found: {error}. Delete the folder to use an earlier one.") from error
+        raise TrainingError(
+            f"expected tensors in {path}, found: {error}. Delete the folder to use an earlier one."
+        ) from error
 
 
 def _sync(path: Path) -> None:

@@ -8,7 +8,9 @@ from samovar.train.model import LanguageModel
 
 
 @torch.no_grad()
-def continue_greedily(model: LanguageModel, tokens: list[int], num_tokens: int, *, stop: int | None = None) -> list[int]:
+def continue_greedily(
+    model: LanguageModel, tokens: list[int], num_tokens: int, *, stop: int | None = None
+) -> list[int]:
     """Return the tokens that follow, at most `num_tokens`; ends before `stop`."""
     device = next(model.parameters()).device
     found: list[int] = []

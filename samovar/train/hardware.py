@@ -105,9 +105,9 @@ def choose_device_batch(plan: RunConfig, world: int, device: torch.device, dtype
     limit = 16_384 if device.type == "cpu" else 131_072  # tokens; beyond that nothing is gained
     free = free_memory(device)
     for size in range(share, 0, -1):
-        if share % size == 0 and size * plan.seq_len <= max(limit, plan.seq_len):
-            if not free or bytes_needed(plan, size, dtype) <= 0.9 * free:
-                return size
+        divides = share % size == 0 and size * plan.seq_len <= max(limit, plan.seq_len)
+        if divides and (not free or bytes_needed(plan, size, dtype) <= 0.9 * free):
+            return size
     needed = bytes_needed(plan, 1, dtype)
     raise TrainingError(
         f"expected at least {needed / GIB:.1f} GiB of free memory for one sequence of {plan.seq_len} tokens, found "

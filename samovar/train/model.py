@@ -155,7 +155,7 @@ class LanguageModel(nn.Module):
         cos, sin = self.cos[:length].to(x.dtype), self.sin[:length].to(x.dtype)
         for block in self.model.layers:
             x = block(x, cos, sin, mask)
-        return self.model.norm(x)  # type: ignore[no-any-return]
+        return self.model.norm(x)
 
     def forward(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
         """Return the logits in float32, [batch, length, vocabulary]."""

@@ -1,0 +1,352 @@
+"""The training loop: read, predict, step, look, save; and go on where it was when it was killed.
+
+A run lives in one folder: ``config.json`` (the plan), ``log.jsonl`` (the curve), ``samples.jsonl``, ``checkpoints/``. What happens at a step is a
+function of the last checkpoint and the token shards alone, so a killed run that goes on draws the same curve: bit for bit on one machine's CPU.
+When the loss is no number the last good state comes back and the batch that broke it is passed over. Prints nothing: it yields reports.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from samovar.errors import DivergedError, TrainingError
+from samovar.train.bits import measure_bits
+from samovar.train.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
+from samovar.train.config import RunConfig
+from samovar.train.distributed import Team
+from samovar.train.generate import continue_greedily
+from samovar.train.hardware import check_disk, choose_device_batch, choose_precision, peak_flops
+from samovar.train.model import LanguageModel, number_documents
+from samovar.train.optim import Optimiser
+
+CONFIG, LOG, SAMPLES, CHECKPOINTS = "config.json", "log.jsonl", "samples.jsonl", "checkpoints"
+MAX_ROLLBACKS = 3
+SAMPLE_TOKENS = 32
+
+
+class Rows(Protocol):
+    """Where token rows come from: `samovar.train.batches.Batches`."""
+
+    num_sequences: int
+
+    def read(self, cursor: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return rows `cursor` … `cursor + count - 1` of the endless order, int64 [count, seq_len + 1]."""
+        ...
+
+
+class Texts(Protocol):
+    """What samples need of a tokenizer."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text."""
+        ...
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of tokens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One line of the curve. `loss` in nats a token, `bits` bits per byte on held-out text (NaN where not measured), `seconds` of computing
+    since the run began, over all its starts, `mfu` the share of the machine's peak FLOP/s."""
+
+    step: int
+    tokens: int
+    loss: float
+    rate: float
+    grad_norm: float
+    tokens_per_s: float
+    mfu: float
+    seconds: float
+    bits: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a run reads: rows to train on and to check on, the bytes of each token [vocabulary], the separator's id; and, for samples,
+    a tokenizer and texts to continue."""
+
+    train: Rows
+    val: Rows
+    token_bytes: np.ndarray[Any, Any]
+    separator: int
+    tokenizer: Texts | None = None
+    prompts: tuple[str, ...] = ()
+
+
+class Trainer:
+    """A pretraining run in a folder. `run()` goes from where the folder's newest checkpoint is to the last step of the plan."""
+
+    def __init__(
+        self,
+        plan: RunConfig,
+        folder: Path,
+        sources: Sources,
+        team: Team,
+        *,
+        warn: Callable[[str], None] = lambda message: None,
+        initial: dict[str, Tensor] | None = None,
+    ) -> None:
+        self.plan, self.folder, self.sources, self.team, self._warn = plan, folder, sources, team, warn
+        self._initial = initial
+        self._open_folder()
+        self.dtype = choose_precision(plan.precision, team.device)
+        self.device_batch = choose_device_batch(plan, team.world, team.device, self.dtype)
+        self.peak = peak_flops(team.device, self.dtype) * team.world
+        self._token_bytes = torch.as_tensor(np.asarray(sources.token_bytes, dtype=np.int64), device=team.device)
+        self.model = LanguageModel(plan.model).to(team.device)
+        compiling = plan.compile and can_compile()
+        self._loss = torch.compile(self.model.loss, dynamic=False) if compiling else self.model.loss
+        self._compiling = compiling and team.device.type == "cuda"
+        self.step = self.cursor = self.num_rollbacks = 0
+        self.seconds = 0.0
+        self._start_over()
+
+    def _open_folder(self) -> None:
+        path = self.folder / CONFIG
+        if self.team.is_first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            check_disk(self.plan, self.folder)
+            if not path.exists():
+                self.plan.save(path)
+        self.team.barrier()
+        differing = list_differences(RunConfig.load(path), self.plan)
+        if differing:
+            raise TrainingError(
+                f"expected the plan that {self.folder} was begun with, found other values of {', '.join(differing)}: name "
+                "another --output to begin a new run, or leave these options out to go on with the old one"
+            )
+
+    # ---- state -------------------------------------------------------------------------------------------------------------
+
+    def _start_over(self) -> None:
+        """Take the newest complete checkpoint, or the beginning."""
+        self.team.barrier()
+        self._optimiser = Optimiser(
+            self.model,
+            self.plan,
+            rank=self.team.rank,
+            world=self.team.world,
+            compile_step=self._compiling,
+            exchange=self.team.exchange,
+        )
+        found = find_checkpoint(self.folder / CHECKPOINTS, warn=self._warn)
+        if found is None:
+            self.model.initialise(self.plan.seed)
+            if self._initial is not None:
+                self.model.load_state_dict(self._initial)
+            self.step = self.cursor = 0
+            self.seconds = 0.0
+        else:
+            self._restore(found)
+        if self.team.is_first:
+            cut_log(self.folder / LOG, self.step)
+
+    def _restore(self, found: Checkpoint) -> None:
+        tokenizer = str(found.state.get("tokenizer_sha256", ""))
+        if tokenizer != self.plan.tokenizer_sha256:
+            raise TrainingError(
+                f"expected the tokenizer {tokenizer[:12]} that {found.folder} was trained with, found {self.plan.tokenizer_sha256[:12]}"
+            )
+        self.model.load_state_dict(found.weights())
+        try:
+            self._optimiser.load_tensors(found.optimiser())
+        except KeyError as error:
+            raise TrainingError(
+                f"expected optimiser state for {error} in {found.folder}: delete this folder"
+            ) from error
+        self.step, self.cursor = found.step, int(found.state["cursor"])
+        self.seconds = float(found.state["seconds"])
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment; all processes call it."""
+        save_checkpoint(
+            self.folder / CHECKPOINTS,
+            self.step,
+            weights=self.model.state_dict() if self.team.is_first else None,
+            optimiser=self._optimiser.state_tensors(own_only=not self.team.is_first),
+            state={
+                "cursor": self.cursor,
+                "seconds": self.seconds,
+                "tokenizer_sha256": self.plan.tokenizer_sha256,
+                "config": asdict(self.plan),
+            },
+            rank=self.team.rank,
+            world=self.team.world,
+            barrier=self.team.barrier,
+            keep=self.plan.keep,
+        )
+
+    # ---- the loop ----------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Iterator[Report]:
+        """Yield a report for each step until the plan's last; checkpoints are written on the way.
+
+        Raises:
+            DivergedError: the loss was no number again after `MAX_ROLLBACKS` returns to good states.
+            TrainingError: a checkpoint cannot be written.
+        """
+        while self.step < self.plan.num_steps:
+            report = self._take_step()
+            if report is None:
+                self._roll_back()
+                continue
+            last = self.step == self.plan.num_steps
+            if last or self.step % self.plan.eval_every == 0:
+                report = Report(**{**asdict(report), "bits": self.measure()})
+            if self.team.is_first:
+                append_line(self.folder / LOG, clean_numbers(asdict(report)))
+            if self.plan.sample_every and (last or self.step % self.plan.sample_every == 0):
+                self._write_samples()
+            if last or self.step % self.plan.save_every == 0:
+                self.save()
+            yield report
+
+    def _take_step(self) -> Report | None:
+        """Do one optimiser step; None (and nothing changed) when loss or gradients are no numbers."""
+        started = time.perf_counter()
+        loss = self._accumulate()
+        weights = [weight for weight in self.model.parameters() if weight.grad is not None]
+        grads = [weight.grad for weight in weights if weight.grad is not None]
+        self.team.average(grads)
+        norm = torch.nn.utils.get_total_norm(grads)
+        value, grad_norm = float(self.team.mean(loss)), float(norm)
+        if not (math.isfinite(value) and math.isfinite(grad_norm)):
+            self.model.zero_grad(set_to_none=True)
+            return None
+        rate = self._optimiser.step(self.step)
+        self.model.zero_grad(set_to_none=True)
+        self.step += 1
+        self.cursor += self.plan.batch_sequences
+        seconds = time.perf_counter() - started
+        self.seconds += seconds
+        speed = self.plan.batch_tokens / seconds
+        flops = self.plan.model.flops_per_token(self.plan.seq_len)
+        return Report(
+            step=self.step,
+            tokens=self.step * self.plan.batch_tokens,
+            loss=value,
+            rate=rate,
+            grad_norm=grad_norm,
+            tokens_per_s=speed,
+            mfu=speed * flops / self.peak if self.peak else math.nan,
+            seconds=self.seconds,
+        )
+
+    def _accumulate(self) -> Tensor:
+        """Add up the gradients of this process's share of a step; return the mean loss."""
+        share = self.plan.batch_sequences // self.team.world
+        count = share // self.device_batch
+        first = self.cursor + self.team.rank * share
+        total = torch.zeros((), device=self.team.device)
+        for part in range(count):
+            rows = self.sources.train.read(first + part * self.device_batch, self.device_batch)
+            tokens, targets = self._split(torch.from_numpy(rows))
+            with torch.autocast(self.team.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+                loss = self._loss(tokens, targets, number_documents(tokens, self.sources.separator))
+            (loss / count).backward()
+            total += loss.detach() / count
+        return total
+
+    def _split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        rows = rows.to(self.team.device, non_blocking=True)
+        return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
+
+    def _roll_back(self) -> None:
+        """Return to the last good state and pass over what broke it."""
+        broken_step, broken_cursor = self.step, self.cursor
+        self.num_rollbacks += 1
+        if self.num_rollbacks > MAX_ROLLBACKS:
+            raise DivergedError(
+                f"expected the loss to be a number, found none at step {broken_step} for the {self.num_rollbacks}th time. "
+                f"The last good state is kept in {self.folder / CHECKPOINTS}: begin a new run with a lower --matrix-lr."
+            )
+        self._start_over()
+        self._warn(
+            f"the loss at step {broken_step} was no number: back to step {self.step}, passing over {self.plan.batch_sequences} sequences"
+        )
+        self.cursor = (
+            broken_cursor + self.plan.batch_sequences
+        )  # the steps since the checkpoint are done again with other data
+
+    # ---- looking -----------------------------------------------------------------------------------------------------------
+
+    def measure(self) -> float:
+        """Return bits per byte on the held-out text."""
+        wanted = max(self.team.world, self.plan.eval_tokens // self.plan.seq_len)
+        count = min(wanted, self.sources.val.num_sequences)
+        rows = (
+            torch.from_numpy(self.sources.val.read(start, min(self.device_batch, count - start)))
+            for number, start in enumerate(range(0, count, self.device_batch))
+            if number % self.team.world == self.team.rank
+        )
+        return measure_bits(self.model, rows, self._token_bytes, self.sources.separator, self.team, self.dtype)
+
+    def _write_samples(self) -> None:
+        tokenizer = self.sources.tokenizer
+        if tokenizer is None or not self.team.is_first:
+            return
+        self.model.eval()
+        for prompt in self.sources.prompts:
+            tokens = [self.sources.separator, *tokenizer.encode(prompt)]
+            following = continue_greedily(self.model, tokens, SAMPLE_TOKENS, stop=self.sources.separator)
+            text = tokenizer.decode(following)
+            append_line(self.folder / SAMPLES, {"step": self.step, "prompt": prompt, "text": text})
+        self.model.train()
+
+
+def list_differences(begun: RunConfig, asked: RunConfig) -> list[str]:
+    """Return the names of what differs between two plans and would change the curve."""
+    free = {"device_batch", "compile", "keep", "save_every", "sample_every", "eval_every", "eval_tokens"}
+    old, new = asdict(begun), asdict(asked)
+    return [name for name in old if name not in free and old[name] != new[name]]
+
+
+def can_compile() -> bool:
+    """Tell whether torch.compile can work here: on a CPU it needs a C++ compiler."""
+    import shutil
+
+    return torch.cuda.is_available() or any(map(shutil.which, ("g++", "clang++", "c++")))
+
+
+def clean_numbers(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a dict without NaN, which JSON has not."""
+    return {key: value for key, value in values.items() if not (isinstance(value, float) and math.isnan(value))}
+
+
+def append_line(path: Path, values: dict[str, Any]) -> None:
+    """Append one JSON object to a file of lines."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file of lines; a last line cut short is left out."""
+    if not path.exists():
+        return []
+    found: list[dict[str, Any]] = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found
+
+
+def cut_log(path: Path, step: int) -> None:
+    """Take out of the curve what came after a step: it will be computed again."""
+    lines = [line for line in read_lines(path) if line["step"] <= step]
+    draft = path.with_suffix(".tmp")
+    draft.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+    draft.replace(path)
