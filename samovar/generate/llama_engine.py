@@ -54,7 +54,9 @@ class LlamaEngine:
         embedding: bool = False,
         check_memory: bool = True,
         chat_template: str = "",
+        exact: bool = False,
     ) -> None:
+        """Load the file; `exact` keeps keys and values in float32 (twice the memory), for comparisons."""
         self.header = read_header(path)
         gpu = _has_gpu()
         batch_tokens = max(batch_tokens or (GPU_BATCH_TOKENS if gpu else CPU_BATCH_TOKENS), parallel)
@@ -69,6 +71,9 @@ class LlamaEngine:
         params = self._parameters(path, context_tokens, parallel, threads or default_threads(), batch_tokens, embedding)
         if chat_template:
             params.chat_template = chat_template
+        if exact:
+            params.cache_type_k = params.cache_type_v = _import_xllamacpp().ggml_type.GGML_TYPE_F32
+            params.flash_attn_type = _import_xllamacpp().llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         try:
             self._server: Any = _import_xllamacpp().Server(params)
         except (RuntimeError, ValueError) as error:
@@ -138,6 +143,27 @@ class LlamaEngine:
     def count_text_tokens(self, text: str) -> int:
         """Exact number of tokens of a text, the begin and end tokens of the model included."""
         return len(self._post("/tokenize", {"content": text, "add_special": True})["tokens"])
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the ids of a plain text: no begin or end token, names of specials in it are not specials."""
+        answer = self._post("/tokenize", {"content": text, "add_special": False, "parse_special": False})
+        return [int(token) for token in answer["tokens"]]
+
+    def continue_tokens(self, tokens: list[int], num_tokens: int) -> tuple[list[int], list[tuple[int, float]]]:
+        """Continue ids greedily. Returns the new ids, and (id, log-probability in nats) of those that llama.cpp tells it for, in order: not
+        of ids that end inside a character."""
+        request = {
+            "prompt": tokens,
+            "n_predict": num_tokens,
+            "temperature": 0.0,
+            "n_probs": 1,
+            "cache_prompt": False,
+            "ignore_eos": True,
+            "return_tokens": True,
+        }
+        answer = self._post("/completion", request)
+        told = [(int(e["id"]), float(e["logprob"])) for e in answer.get("completion_probabilities", [])]
+        return [int(token) for token in answer["tokens"]], told
 
     def close(self) -> None:
         """Stop everything and free the memory; safe to call twice and from any thread but a callback's."""
