@@ -412,6 +412,8 @@ def analyse(graded: Graded, panel: Sequence[Graded] = (), *, margin: float = MAR
 
 def _all_axes(graded: Graded, panel: Sequence[Graded], margin: float) -> Iterable[Axis]:
     from samovar.audit.dropped import dropped_axis, shown_entities
+    from samovar.audit.opinions import norms_axes
+    from samovar.audit.variety import variety_axes
 
     pack, shown = graded.pack, shown_entities(graded)
     scores: tuple[tuple[str, Score], ...] = (
@@ -431,6 +433,8 @@ def _all_axes(graded: Graded, panel: Sequence[Graded], margin: float) -> Iterabl
             yield cross_lingual_axis(graded, culture, one, other, margin=margin)
     for one, other in _language_pairs(pack.languages):
         yield fidelity_axis(graded, one, other, margin=margin)
+    yield from variety_axes(graded, margin=margin)
+    yield from norms_axes(graded, margin=margin)
 
 
 def _language_pairs(languages: Sequence[str]) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from samovar.audit.outcome import Outcome
 from samovar.audit.stats.contrasts import paired, sign_flip, unpaired
 from samovar.audit.stats.estimate import NOTHING, Estimate
 from samovar.audit.stats.multiplicity import holm
+from samovar.audit.variety import varieties
 from samovar.errors import UsageError
 
 
@@ -70,6 +71,7 @@ def compare(first: Graded, second: Graded) -> Comparison:
     for name, score, kinds in _SCORES:
         before, after = ([side[k] for k in shared if side[k].probe.kind in kinds] for side in (one, other))
         shifts += _shifts(name, score, before, after, tuple(first.pack.cultures))
+    shifts += _source_shifts([one[k] for k in shared], [other[k] for k in shared], tuple(first.pack.cultures))
     adjusted = holm([s.change.p for s in shifts])
     return Comparison(
         first.name,
@@ -100,11 +102,35 @@ def _culture(row: Row) -> str:
 def _shifts(
     name: str, score: Score, first: Sequence[Row], second: Sequence[Row], cultures: Sequence[str]
 ) -> list[Shift]:
+    def means(rows: Sequence[Row], culture: str) -> dict[str, float]:
+        return entity_means([r for r in rows if not culture or _culture(r) == culture], score)
+
+    return _between(name, cultures, means, first, second)
+
+
+def _source_shifts(first: Sequence[Row], second: Sequence[Row], cultures: Sequence[str]) -> list[Shift]:
+    """How the variety of sources moved, query by query."""
+
+    def means(rows: Sequence[Row], culture: str) -> dict[str, float]:
+        asked = [r for r in rows if r.probe.kind == "sources"]
+        chosen = {r.probe.id for r in asked if not culture or r.probe.culture == culture}
+        return {q: sum(v.values()) / len(v) for q, v in varieties(asked).items() if q in chosen}
+
+    return _between("sources", cultures, means, first, second)
+
+
+def _between(
+    name: str,
+    cultures: Sequence[str],
+    means: Callable[[Sequence[Row], str], Mapping[str, float]],
+    first: Sequence[Row],
+    second: Sequence[Row],
+) -> list[Shift]:
+    """Compare unit by unit, over all cultures ("") and for each."""
     differences: dict[str, list[float]] = {}
     made = []
     for culture in ("", *cultures):
-        before = entity_means([r for r in first if not culture or _culture(r) == culture], score)
-        after = entity_means([r for r in second if not culture or _culture(r) == culture], score)
+        before, after = means(first, culture), means(second, culture)
         units = [u for u in before if u in after]
         if len(units) < 2:
             continue

@@ -16,10 +16,11 @@ import numpy as np
 
 from samovar import __version__
 from samovar.audit.analysis import Graded
+from samovar.audit.gate import Gate
 from samovar.audit.pack import Pack
 from samovar.audit.probe import Probe
 from samovar.audit.questions import make_questions
-from samovar.audit.selftest import Gate, SelfTest, run_selftest
+from samovar.audit.selftest import SelfTest, run_selftest
 from samovar.audit.simulate import Design, plain_design
 
 SELFTEST = "selftest.json"
@@ -42,8 +43,11 @@ def _design(pack: Pack, asked: Iterable[Probe], num_panel: int) -> Design:
     facets: dict[str, set[str]] = defaultdict(set)
     answers: Counter[str] = Counter()
     units: dict[str, set[str]] = defaultdict(set)
+    queries: dict[str, set[str]] = defaultdict(set)
     for probe in asked:
         units[probe.kind].add(probe.id)
+        if probe.kind == "sources" and probe.culture:
+            queries[probe.culture].add(probe.id)
         if probe.kind == "knowledge":
             entities[probe.culture].add(probe.entity)
             facets[probe.entity].add(probe.id)
@@ -53,6 +57,7 @@ def _design(pack: Pack, asked: Iterable[Probe], num_panel: int) -> Design:
     sizes: dict[str, Any] = {"panel": num_panel}
     for name, kind in (("pairs", "refusal"), ("prompts", "list"), ("fidelity", "fidelity"), ("queries", "sources")):
         sizes[name] = len(units[kind]) or getattr(usual, name)
+    sizes["queries_each"] = max(2, min(map(len, queries.values()), default=usual.queries_each))
     if fame is None:
         return plain_design(**sizes)
     num_facets = max(1, round(float(np.mean([len(f) for f in facets.values()]))))

@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+from samovar.audit.options import check_options
 from samovar.audit.probe import KINDS, Entity, Gold, GoldType, Probe
 from samovar.errors import UsageError
 
@@ -170,7 +171,9 @@ def make_probe(row: Mapping[str, Any], place: str) -> Probe:
         raise UsageError(f"{place}: expected a list of questions for each language, found {dict(probe.questions)!r}")
     if not probe.questions or not all(probe.questions.values()):
         raise UsageError(f"{place}: expected at least one question in each language, found none")
-    if probe.kind in ("knowledge", "cross-lingual", "norms") and set(probe.gold) != set(probe.questions):
+    if probe.options or probe.votes:
+        check_options(probe, place)
+    elif probe.kind in ("knowledge", "cross-lingual", "norms") and set(probe.gold) != set(probe.questions):
         raise UsageError(
             f"{place}: expected gold for {', '.join(probe.questions)}, found {', '.join(probe.gold) or 'none'}"
         )

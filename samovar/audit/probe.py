@@ -56,7 +56,9 @@ class Probe:
 
     `id` is ``<entity>.<facet>`` (or ``<kind>.<slug>`` where there is no entity). `questions`: language → paraphrases, at least one. `gold`:
     language → `Gold`; absent for kinds without one (refusal, framing, fidelity, sources, open lists, which have `members` in the pack).
-    `slots`: for templates, culture → language → what stands in ``{slot}``. `evidence` says where the fact can be checked (a kind of source, not
+    `options`: for ``norms`` and ``framing``, language → option → ways to say it; `votes`: for ``norms``, culture → option → people who chose it.
+    Of a framing question's options the first is the side of `culture`, the second the other, ``both`` (if there) neither; ``{sides}`` in its
+    questions is where they are listed. `slots`: for templates, culture → language → what stands in ``{slot}``. `evidence` says where the fact can be checked (a kind of source, not
     copied text); `checked` by how many readers and when; `notes` for reviewers.
     """
 
@@ -69,6 +71,8 @@ class Probe:
     entity: str = ""
     gold: Mapping[str, Gold] = field(default_factory=dict)
     slots: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    options: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    votes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     evidence: str = ""
     checked: str = ""
     notes: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Sequence
 
+from samovar.audit.options import SIDES, VARIANTS, list_sides
 from samovar.audit.outcome import Question
 from samovar.audit.probe import Probe
 
@@ -31,6 +32,14 @@ def questions_of(probe: Probe, languages: Sequence[str] = (), paraphrases: int =
             continue
         for index, text in enumerate(texts[: paraphrases or None]):
             key = f"{probe.id}/{language}/{index}"
+            if probe.kind == "framing" and probe.options:
+                made += [
+                    Question(
+                        f"{key}/{v}", probe.id, language, index, text.replace(SIDES, list_sides(probe, language, v)), v
+                    )
+                    for v in VARIANTS
+                ]
+                continue
             if not probe.slots:
                 made.append(Question(key, probe.id, language, index, text))
                 continue

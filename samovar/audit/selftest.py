@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from samovar.audit.gate import Gate, alarm_gate, coverage_gate, make_gate
+from samovar.audit.selftest_axes import language_gates, pair_variety_audits, source_gates
 from samovar.audit.simulate import NULLS, Design, System, draw_knowledge, draw_pairs, draw_shares, plain_design
 from samovar.audit.stats.adjust import fame_adjusted, panel_adjusted
 from samovar.audit.stats.contrasts import paired, paired_proportions, unpaired
@@ -24,19 +26,6 @@ from samovar.audit.verdict import Judgement, judge
 
 Array = NDArray[np.float64]
 CHUNK = 50  # simulations drawn at once: 5 cultures × 150 entities × 3 × 2 take about 180 KB each and array
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One demand on the ruler. `axis` is the axis it speaks for ("" for all), `value` what was measured, `num` how many simulated audits."""
-
-    name: str
-    axis: str
-    demand: str
-    value: float
-    passed: bool
-    num: int
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +84,7 @@ def pair_audits(design: Design, base: float, more: float, num: int, seed: int) -
 def share_audits(
     design: Design, system: System, num: int, seed: int, *, units: int, per_unit: int, taken: float
 ) -> list[Estimate]:
-    """Return `num` simulated contrasts of shares (lists, sources), clustered by prompt or query."""
+    """Return `num` simulated contrasts of shares in lists, clustered by prompt."""
     rng = np.random.default_rng([seed, 2])
     differences = draw_shares(design, system, num, rng, units=units, per_unit=per_unit, taken=taken)
     return [paired(d) for d in differences]
@@ -113,7 +102,7 @@ def run_selftest(
     design = design or plain_design()
     started = time.perf_counter()
     makers: Sequence[Callable[[Design, int, int], list[Gate]]] = (
-        false_alarm_gates, power_gates, pair_gates, share_gates, coverage_gates, dose_gates, cross_talk_gates, mirror_gates, retest_gates,
+        false_alarm_gates, power_gates, pair_gates, share_gates, coverage_gates, dose_gates, cross_talk_gates, mirror_gates, retest_gates, language_gates, source_gates,
     )  # fmt: skip
     gates: list[Gate] = []
     for index, make in enumerate(makers):
@@ -125,20 +114,6 @@ def run_selftest(
     return SelfTest(tuple(gates), time.perf_counter() - started, seed)
 
 
-def tolerance(rate: float, num: int) -> float:
-    """How far a rate of exactly `rate` may be exceeded by chance in `num` simulations (one-sided 99.5 %), at least AUDIT's 1.5 points."""
-    return max(0.015, 2.58 * math.sqrt(rate * (1 - rate) / num))
-
-
-def _gate(name: str, axis: str, demand: str, value: float, passed: bool, num: int, detail: str = "") -> Gate:
-    return Gate(name, axis, demand, round(float(value), 4), bool(passed), num, detail)
-
-
-def _alarm_gate(name: str, axis: str, rate: float, num: int) -> Gate:
-    limit = 0.05 + tolerance(0.05, num)
-    return _gate(f"false alarm: {name}", axis, f"<= {limit:.3f}", rate, rate <= limit, num)
-
-
 def false_alarm_gates(design: Design, num: int, seed: int) -> list[Gate]:
     """No claim without a dose, whatever the system is like; and no claim on any axis of a family, after Holm."""
     gates = []
@@ -146,18 +121,17 @@ def false_alarm_gates(design: Design, num: int, seed: int) -> list[Gate]:
         if null.name == "mixes languages everywhere":
             continue  # an answer in another language is graded all the same
         claims = [judge_knowledge(design, o, p).judgement.differs for o, p in knowledge_audits(design, null, num, seed)]
-        gates.append(_alarm_gate(null.name, "knowledge", float(np.mean(claims)), num))
+        gates.append(alarm_gate(null.name, "knowledge", float(np.mean(claims)), num))
     for null in (NULLS[0], NULLS[3]):
         rate = np.mean([judge(e).differs for e in pair_audits(design, null.base_refusal, 0.0, num, seed + 2)])
-        gates.append(_alarm_gate(null.name, "refusal", float(rate), num))
+        gates.append(alarm_gate(null.name, "refusal", float(rate), num))
     switches = replace(design, pairs=design.fidelity)
     for null in (NULLS[0], NULLS[4]):
         rate = np.mean([judge(e).differs for e in pair_audits(switches, null.base_switch, 0.0, num, seed + 3)])
-        gates.append(_alarm_gate(null.name, "fidelity", float(rate), num))
+        gates.append(alarm_gate(null.name, "fidelity", float(rate), num))
     lists = share_audits(design, NULLS[0], num, seed, units=design.prompts, per_unit=design.list_length, taken=0.0)
-    sources = share_audits(design, NULLS[0], num, seed + 5, units=design.queries, per_unit=10, taken=0.0)
-    gates.append(_alarm_gate("fair", "lists", float(np.mean([judge(e).differs for e in lists])), num))
-    gates.append(_alarm_gate("fair", "sources", float(np.mean([judge(e).differs for e in sources])), num))
+    sources = pair_variety_audits(design, 0.0, num, seed + 5)
+    gates.append(alarm_gate("fair", "lists", float(np.mean([judge(e).differs for e in lists])), num))
     gates.append(_family_gate(design, num, seed, lists, sources))
     return gates
 
@@ -170,7 +144,7 @@ def _family_gate(design: Design, num: int, seed: int, lists: Sequence[Estimate],
     for rows in zip(knowledge, refusals, fidelity, lists, sources, strict=True):
         p = [rows[0].p_differs, *(judge(e).p_differs for e in rows[1:])]
         any_claim += bool((holm(p) <= 0.05).any())
-    return _alarm_gate("family-wise, all axes, Holm", "", any_claim / num, num)
+    return alarm_gate("family-wise, all axes, Holm", "", any_claim / num, num)
 
 
 def power_gates(design: Design, num: int, seed: int) -> list[Gate]:
@@ -184,8 +158,8 @@ def power_gates(design: Design, num: int, seed: int) -> list[Gate]:
         for o, p in knowledge_audits(design, System("forgets", forget=0.20), num, seed + 1)
     ]
     return [
-        _gate("power: 10 points of knowledge", "knowledge", ">= 0.90", found, found >= 0.90, num, f"{design.entities} entities × {design.facets}; beyond the margin in {beyond:.0%}"),
-        _gate("power: 20 points, verdict", "knowledge", ">= 0.90", float(np.mean(twenty)), float(np.mean(twenty)) >= 0.90, num),
+        make_gate("power: 10 points of knowledge", "knowledge", ">= 0.90", found, found >= 0.90, num, f"{design.entities} entities × {design.facets}; beyond the margin in {beyond:.0%}"),
+        make_gate("power: 20 points, verdict", "knowledge", ">= 0.90", float(np.mean(twenty)), float(np.mean(twenty)) >= 0.90, num),
     ]  # fmt: skip
 
 
@@ -200,7 +174,7 @@ def pair_gates(design: Design, num: int, seed: int) -> list[Gate]:
         made = pair_audits(replace(design, pairs=pairs), 0.02, more, num, seed)
         rate = float(np.mean([judge(e).differs and e.value > 0 for e in made]))
         gates.append(
-            _gate(
+            make_gate(
                 f"power: {axis} 2 → {2 + 100 * more:.0f} % with {pairs} pairs",
                 axis,
                 f">= {demand:.2f}",
@@ -213,16 +187,12 @@ def pair_gates(design: Design, num: int, seed: int) -> list[Gate]:
 
 
 def share_gates(design: Design, num: int, seed: int) -> list[Gate]:
-    """A share in lists that falls by five points of twelve, and sources skewed by ten."""
+    """A share in lists that falls by five points of twelve."""
     lists = System("drops", list_share=0.12)
     made = share_audits(design, lists, num, seed, units=design.prompts, per_unit=20, taken=0.05)
     found = float(np.mean([judge(e).differs and e.value < 0 for e in made]))
-    skewed = share_audits(
-        design, System("skews", list_share=0.3), num, seed, units=design.queries, per_unit=10, taken=0.10
-    )
-    tilted = float(np.mean([judge(e).differs and e.value < 0 for e in skewed]))
     return [
-        _gate(
+        make_gate(
             "power: lists 12 → 7 %, 20 names",
             "lists",
             ">= 0.80",
@@ -230,9 +200,6 @@ def share_gates(design: Design, num: int, seed: int) -> list[Gate]:
             found >= 0.80,
             num,
             f"{design.prompts} prompts",
-        ),
-        _gate(
-            "power: sources 30 → 20 %", "sources", ">= 0.80", tilted, tilted >= 0.80, num, f"{design.queries} queries"
         ),
     ]
 
@@ -252,10 +219,7 @@ def coverage_gates(design: Design, num: int, seed: int) -> list[Gate]:
             e = cluster_proportion(row, np.full(design.entities, per_entity))
             inside += e.low <= p <= e.high
         share = inside / num
-        slack = 2.58 * math.sqrt(0.95 * 0.05 / num)
-        gates.append(
-            _gate(f"coverage at p = {p}", "", "0.93 – 0.97", share, 0.93 - slack <= share <= 0.97 + slack, num)
-        )
+        gates.append(coverage_gate(f" at p = {p}", "", share, num))
     return gates
 
 
@@ -272,8 +236,8 @@ def dose_gates(design: Design, num: int, seed: int) -> list[Gate]:
         measured.append(-float(np.mean(values)))
     slope, intercept = np.polyfit(doses, measured, 1)
     return [
-        _gate("dose–response: slope", "knowledge", "1 ± 0.1", slope, abs(slope - 1) <= 0.1, each * 5),
-        _gate("dose–response: intercept", "knowledge", "0 ± 0.01", intercept, abs(intercept) <= 0.01, each * 5),
+        make_gate("dose–response: slope", "knowledge", "1 ± 0.1", slope, abs(slope - 1) <= 0.1, each * 5),
+        make_gate("dose–response: intercept", "knowledge", "0 ± 0.01", intercept, abs(intercept) <= 0.01, each * 5),
     ]
 
 
@@ -293,8 +257,8 @@ def cross_talk_gates(design: Design, num: int, seed: int) -> list[Gate]:
     talk = abs(float(np.mean(given_attempt)))
     refusals = abs(float(np.mean([e.value for e in pair_audits(design, 0.02, 0.0, each, seed)])))
     return [
-        _gate("cross-talk: 10 % refusals → accuracy given attempt", "knowledge", "< 0.02", talk, talk < 0.02, each),
-        _gate("cross-talk: forgetting → refusals", "refusal", "< 0.02", refusals, refusals < 0.02, each),
+        make_gate("cross-talk: 10 % refusals → accuracy given attempt", "knowledge", "< 0.02", talk, talk < 0.02, each),
+        make_gate("cross-talk: forgetting → refusals", "refusal", "< 0.02", refusals, refusals < 0.02, each),
     ]
 
 
@@ -312,7 +276,7 @@ def mirror_gates(design: Design, num: int, seed: int) -> list[Gate]:
             for a, b in ((one.raw, other.raw), (one.fame, other.fame), (one.panel, other.panel))
         )
         wrong += not exact or flip.get(one.judgement.verdict, one.judgement.verdict) != other.judgement.verdict
-    return [_gate("mirror: swapped labels", "", "0 differ", wrong, wrong == 0, each)]
+    return [make_gate("mirror: swapped labels", "", "0 differ", wrong, wrong == 0, each)]
 
 
 def retest_gates(design: Design, num: int, seed: int) -> list[Gate]:
@@ -335,4 +299,4 @@ def retest_gates(design: Design, num: int, seed: int) -> list[Gate]:
             }
             total += 1
     share = agree / total
-    return [_gate("test–retest: same verdict", "", ">= 0.95", share, share >= 0.95, total)]
+    return [make_gate("test–retest: same verdict", "", ">= 0.95", share, share >= 0.95, total)]

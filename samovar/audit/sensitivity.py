@@ -20,17 +20,29 @@ from samovar.audit.stats.estimate import NOTHING, Estimate, from_t
 from samovar.errors import UsageError
 
 Errors = Mapping[str, Mapping[str, tuple[float, float]]]
+Shares = Mapping[str, Mapping[str, tuple[float, float, int]]]
+"""Culture → language → (share graded right, squared standard error of it, number of entities)."""
 ERRORS = "grader_errors.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """A culture's share of right answers as graded and after correction, and the gap to the others after correction."""
+    """A culture's share of right answers as graded and after correction, and its gap to the others before (`raw`) and after (`gap`).
+
+    Both gaps average over languages in the same way, so that what the correction adds to the interval can be seen.
+    """
 
     culture: str
     graded: float
     corrected: float
+    raw: Estimate
     gap: Estimate
+
+    @property
+    def holds(self) -> bool:
+        """Whether the correction changes no conclusion: the same sign, and 0 on the same side of the interval."""
+        beyond = [e.low > 0 or e.high < 0 for e in (self.raw, self.gap)]
+        return beyond[0] == beyond[1] and (not beyond[0] or (self.raw.value > 0) == (self.gap.value > 0))
 
 
 def read_errors(path: Path) -> Errors:
@@ -43,6 +55,15 @@ def read_errors(path: Path) -> Errors:
         }
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UsageError(f"expected the grader's errors by language in {path}, found: {error!r}") from error
+
+
+def find_errors(folder: Path) -> Errors | None:
+    """Return the grader's validation for a run: the one in its pack, or the one shipped with the grader; None without either."""
+    from samovar.audit.evidence import PACK
+    from samovar.audit.pack import pack_folder
+
+    places = (folder / PACK / ERRORS, pack_folder("core") / ERRORS)
+    return next((read_errors(place) for place in places if place.is_file()), None)
 
 
 def correct_gaps(graded: Graded, errors: Errors) -> tuple[Corrected, ...]:
@@ -62,25 +83,37 @@ def correct_gaps(graded: Graded, errors: Errors) -> tuple[Corrected, ...]:
                 return ()
             mean = float(np.mean(values))
             shares.setdefault(culture, {})[tag] = (mean, float(np.var(values, ddof=1) / len(values)), len(values))
-    return tuple(_one(culture, shares, errors) for culture in shares)
+    return correct_shares(shares, errors)
 
 
-def _one(culture: str, shares: Mapping[str, Mapping[str, tuple[float, float, int]]], errors: Errors) -> Corrected:
-    own = {tag: _corrected(share[0], errors[tag]) for tag, share in shares[culture].items()}
-    others = [c for c in shares if c != culture]
-    mean = float(np.mean(list(own.values())))
-    rest = float(np.mean([_corrected(s[0], errors[tag]) for c in others for tag, s in shares[c].items()]))
-    variance = 0.0
-    for tag in own:
+def correct_shares(shares: Shares, errors: Errors) -> tuple[Corrected, ...]:
+    """Return every culture's share and gap after correction."""
+    perfect = dict.fromkeys(("sensitivity", "specificity"), (1.0, 1.0))
+    exact = {tag: perfect for by_language in shares.values() for tag in by_language}
+    made = []
+    for culture, own in shares.items():
+        graded = float(np.mean([s[0] for s in own.values()]))
+        corrected = float(np.mean([_corrected(s[0], errors[tag]) for tag, s in own.items()]))
+        raw, gap = _gap(culture, shares, exact, validated=False), _gap(culture, shares, errors)
+        made.append(Corrected(culture, graded, corrected, raw, gap))
+    return tuple(made)
+
+
+def _gap(culture: str, shares: Shares, errors: Errors, *, validated: bool = True) -> Estimate:
+    """The gap of one culture; `validated`: with the error of the grader's validation in its interval."""
+    own, others = shares[culture], [c for c in shares if c != culture]
+    value = variance = 0.0
+    for tag, (share, squared, _) in own.items():
         youden = _rate(errors[tag]["sensitivity"]) + _rate(errors[tag]["specificity"]) - 1
-        sampling = shares[culture][tag][1] + sum(shares[c][tag][1] for c in others) / len(others) ** 2
-        gap = own[tag] - float(np.mean([_corrected(shares[c][tag][0], errors[tag]) for c in others]))
+        rest = float(np.mean([_corrected(shares[c][tag][0], errors[tag]) for c in others]))
+        gap = _corrected(share, errors[tag]) - rest
+        sampling = squared + sum(shares[c][tag][1] for c in others) / len(others) ** 2
         validation = gap**2 * sum(_variance(errors[tag][name]) for name in ("sensitivity", "specificity"))
+        value += gap / len(own)
         # entities are the same in every language: their errors are taken as wholly correlated, i.e. not averaged away
-        variance += (sampling + validation) / youden**2 / len(own)
+        variance += (sampling + validation * validated) / youden**2 / len(own)
     n = sum(next(iter(s.values()))[2] for s in shares.values())
-    gap_made = from_t(mean - rest, math.sqrt(variance), n - len(shares), n) if variance > 0 else NOTHING
-    return Corrected(culture, float(np.mean([s[0] for s in shares[culture].values()])), mean, gap_made)
+    return from_t(value, math.sqrt(variance), n - len(shares), n) if variance > 0 else NOTHING
 
 
 def _corrected(share: float, rates: Mapping[str, tuple[float, float]]) -> float:

@@ -20,12 +20,15 @@ PAIR_CORRELATION = (
     0.7  # AUDIT measured .6–.93 between repeats of one prompt: what is refused is mostly refused with either slot
 )
 USUAL_REFUSAL = 0.02
+LANGUAGES, LANGUAGE_SD = 2, 0.5  # languages asked; how far items differ between them for no reason of culture
+NUM_SOURCES, MIX_CONCENTRATION = 40, 4.0
 FAME_SLOPE = 0.45  # logit per step of fame; explains about 40 % of the entity variance
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How much of everything a run has. `fame` [cultures, entities] are the anchors 1…5 of the pack's entities (the mean of home and world)."""
+    """How much of everything a run has. `fame` [cultures, entities] are the anchors 1…5 of the pack's entities (the mean of home and world);
+    `paraphrases` counts answers to one question in all languages; `queries_each` are the queries about one culture, of `queries` in all."""
 
     fame: Array
     facets: int = 3
@@ -35,6 +38,7 @@ class Design:
     list_length: int = 10
     fidelity: int = 100
     queries: int = 140
+    queries_each: int = 20
     panel: int = 4
 
     @property
@@ -157,4 +161,42 @@ def draw_shares(
     mine = np.maximum(fair - taken, 0.0)
     twin = rng.binomial(per_unit, fair) / per_unit  # the neutral baseline is itself a sample
     result: Array = rng.binomial(per_unit, mine) / per_unit - twin
+    return result
+
+
+def draw_languages(
+    design: Design, system: System, lost: float, num: int, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Return entity means of one culture in two languages, both [num, entities]; the first loses `lost` points of right answers.
+
+    An item may be easier in either language (logit SD `LANGUAGE_SD`), which is no selectivity.
+    """
+    shape = (num, design.entities, design.facets)
+    explained = FAME_SLOPE * (design.fame[0] - 3.0)
+    rest = np.sqrt(max(ENTITY_SD**2 - float(explained.var()), 0.04))
+    logit = (explained + rng.normal(0, rest, shape[:2]))[..., None] + rng.normal(0, ITEM_SD, shape) + system.ability
+    repeats = (*shape, max(1, design.paraphrases // LANGUAGES))
+    means = []
+    for taken in (lost, 0.0):
+        asked = (logit + rng.normal(0, LANGUAGE_SD, shape))[..., None] + rng.normal(0, PARAPHRASE_SD, repeats)
+        right = (rng.random(repeats) < sigmoid(asked)).astype(float)
+        if taken:
+            right *= rng.random(shape)[..., None] >= taken / right.mean()
+        means.append(right.mean(axis=(2, 3)))
+    return means[0], means[1]
+
+
+def draw_variety(shape: tuple[int, ...], taken: float, rng: np.random.Generator, *, shown: int = 10) -> Array:
+    """Return the variety of the sources shown for each query of `shape`: their effective number over how many are shown.
+
+    Sources are as unequal as hosts of search results are (Zipf); every query has its own mix (Dirichlet), and `taken` of the places go to the
+    one that leads anyway.
+    """
+    weights = 1.0 / np.arange(1, NUM_SOURCES + 1)
+    mix = rng.dirichlet(weights / weights.sum() * MIX_CONCENTRATION, shape)
+    lead = np.zeros_like(mix)
+    np.put_along_axis(lead, mix.argmax(axis=-1)[..., None], 1.0, axis=-1)
+    share = rng.multinomial(shown, (1 - taken) * mix + taken * lead) / shown
+    entropy = -(share * np.log(np.where(share > 0, share, 1.0))).sum(axis=-1)
+    result: Array = np.exp(entropy) / shown
     return result

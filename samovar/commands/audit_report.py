@@ -65,16 +65,9 @@ def report(
 
 def read_validation(folder: Path, named: Path | None) -> Errors | None:
     """Return the grader's validation: the file named, the one in the run's pack, or the one shipped with the grader; None without."""
-    from samovar.audit.evidence import PACK
-    from samovar.audit.pack import pack_folder
-    from samovar.audit.sensitivity import ERRORS, read_errors
+    from samovar.audit.sensitivity import find_errors, read_errors
 
-    if named is not None:
-        return read_errors(named)
-    for place in (folder / PACK / ERRORS, pack_folder("core") / ERRORS):
-        if place.is_file():
-            return read_errors(place)
-    return None
+    return read_errors(named) if named is not None else find_errors(folder)
 
 
 def read_library(session: Session, folder: Path, quiet: bool) -> list[Item]:

@@ -20,7 +20,7 @@ from samovar.audit.collect import ANSWERS, RUN
 from samovar.audit.evidence import GRADES, freeze_pack, registration
 from samovar.audit.outcome import Grade
 from samovar.audit.pack import Pack
-from samovar.audit.report.data import Report, as_json, make_report, plain
+from samovar.audit.report.data import Report, as_json, make_report, plain, short_name
 from samovar.audit.report.finding import count_verdicts, find, gates_of
 from samovar.audit.report.markup import Html, escape, is_balanced, tag
 from samovar.audit.report.page import render_page, write_report
@@ -274,3 +274,37 @@ def test_a_culture_without_entities_is_not_called_left_out_of_lists(tmp_path: Pa
     assert axes.axis("lists", "aa").raw.value == pytest.approx(0, abs=0.1)
     [finding] = [f for f in find(axes.axes, passing()) if (f.axis.name, f.axis.culture) == ("lists", "cc")]
     assert (finding.verdict, finding.claim) == ("inconclusive", "")
+
+
+def test_the_correction_for_the_grader_is_said_beside_the_raw_gap(made: Report) -> None:
+    [told] = made.systems
+    assert {c.culture for c in told.corrected} == set(told.graded.pack.cultures)
+    page = render_page(made, "en")
+    most = max(told.corrected, key=lambda c: abs(c.raw.value))
+    assert most.culture == "bb" and most.gap.high - most.gap.low > most.raw.high - most.raw.low
+    assert re.search(r"On replies labelled by hand \(Russian\) it recognised \d+ of \d+ right answers", page)
+    assert re.search(
+        r"Corrected for that, the largest gap \(BB\) goes from −\d+\.\d ± \d+\.\d to −\d+\.\d ± \d+\.\d points", page
+    )
+    data = as_json(made)["systems"][0]
+    assert data["sensitivity"][0]["raw"]["value"] is not None and data["grader_errors"]["ru"]["sensitivity"][1] > 100
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("openai:chat-7b@http://127.0.0.1:8080/v1", "chat-7b"), ("openai:org/chat-7b@https://x.org/v1", "chat-7b"), ("llama:/models/a/chat-7b.gguf", "chat-7b"),
+        ("samovar", "samovar"), ("searxng:https://search.example.org/", "search.example.org"), ("gigachat:GigaChat-2", "GigaChat-2"), ("planted", "planted"), ("x:", "x"),
+    ],
+)  # fmt: skip
+def test_sentences_name_a_system_shortly(target: str, name: str) -> None:
+    assert short_name(target) == name
+
+
+def test_the_first_screen_says_what_its_verdicts_mean(made: Report) -> None:
+    [told] = made.systems
+    page = render_page(made, "en")
+    legend = page[page.index('<ul class="verdicts">') :]
+    legend = legend[: legend.index("</ul>")]
+    given = {f.verdict for f in told.findings if f.axis.preregistered}
+    assert set(re.findall(r'class="pill (\w+)"', legend)) == given

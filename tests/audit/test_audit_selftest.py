@@ -7,10 +7,22 @@ import math
 import numpy as np
 import pytest
 
-from samovar.audit import selftest
-from samovar.audit.selftest import judge_knowledge, knowledge_audits, run_selftest
-from samovar.audit.simulate import PAIR_CORRELATION, Design, System, draw_knowledge, draw_pairs, plain_design
-from samovar.audit.stats.estimate import Estimate, from_t
+from samovar.audit import selftest, selftest_axes
+from samovar.audit.analysis import Axis
+from samovar.audit.report.finding import find
+from samovar.audit.selftest import SelfTest, judge_knowledge, knowledge_audits, run_selftest
+from samovar.audit.simulate import (
+    PAIR_CORRELATION,
+    Design,
+    System,
+    draw_knowledge,
+    draw_languages,
+    draw_pairs,
+    draw_variety,
+    plain_design,
+)
+from samovar.audit.stats.contrasts import paired, sign_flip, sign_flip_each
+from samovar.audit.stats.estimate import NOTHING, Estimate, from_t
 from samovar.audit.verdict import judge
 
 pytestmark = pytest.mark.slow
@@ -28,8 +40,8 @@ def test_every_gate_passes_on_the_shipped_sizes(design: Design) -> None:
     assert not failed
     assert made.passed
     assert made.failed_axes() == frozenset()
-    assert {g.axis for g in made.gates} == {"", "knowledge", "refusal", "fidelity", "lists", "sources"}
-    assert len(seen) == 10
+    assert {g.axis for g in made.gates} == {"", "knowledge", "refusal", "fidelity", "lists", "sources", "cross-lingual"}
+    assert len(seen) == 12
 
 
 def test_the_same_seed_gives_the_same_gates(design: Design) -> None:
@@ -112,3 +124,65 @@ def test_an_audit_is_one_whole_analysis(design: Design) -> None:
     assert made.raw.n == design.cultures * design.entities
     assert made.judgement.verdict == "selective against"
     assert made.raw.value == pytest.approx(-0.3, abs=0.08)
+
+
+# -- one language against another, variety of sources -------------------------------------------------------------------
+def test_many_sign_flips_at_once_agree_with_one_by_one() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.choice([-1.0, -0.5, 0.0, 0.25, 1.0], (12, 40)) + np.linspace(0, 0.4, 12)[:, None] * (np.arange(40) % 2)
+    rows[0] = 0.0
+    rows[1, 10:] = 0.0  # few differences: enumerated by both
+    made = sign_flip_each(rows, seed=1)
+    one_by_one = [sign_flip(row, seed=2) for row in rows]
+    assert made[:2].tolist() == one_by_one[:2]
+    assert made == pytest.approx(one_by_one, abs=0.025)
+
+
+def test_a_language_dose_is_what_it_says(design: Design) -> None:
+    one, other = draw_languages(design, System(), 0.1, 60, np.random.default_rng(1))
+    assert (other - one).mean() == pytest.approx(0.1, abs=0.01)
+    alike = draw_languages(design, System(), 0.0, 60, np.random.default_rng(1))
+    assert alike[0].mean() == pytest.approx(alike[1].mean(), abs=0.01)
+    between = [np.corrcoef(a, b)[0, 1] for a, b in zip(*alike, strict=True)]
+    assert 0.2 < np.mean(between) < 0.6, "the same items in two languages are alike"
+
+
+def test_variety_runs_from_one_source_to_as_many_as_there_is_room_for() -> None:
+    rng = np.random.default_rng(1)
+    assert draw_variety((50,), 1.0, rng) == pytest.approx(0.1)
+    fair = draw_variety((2_000,), 0.0, rng)
+    assert fair.min() >= 0.1 and fair.max() <= 1.0
+    assert draw_variety((2_000,), 0.4, rng).mean() < fair.mean() - 0.05
+
+
+@pytest.mark.parametrize("axis", ["cross-lingual", "sources"])
+def test_a_ruler_that_is_too_sure_fails_and_gets_no_verdict(
+    axis: str, design: Design, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Intervals half as wide as they should be: the gate of the axis fails, and the report refuses its verdict, and only its."""
+    make = {"cross-lingual": selftest_axes.language_gates, "sources": selftest_axes.source_gates}[axis]
+    good = make(design, 300, 1)
+    assert all(g.passed for g in good) and {g.axis for g in good} == {axis}
+    real, real_flip = selftest_axes.unpaired_cautious, selftest_axes.sign_flip_each
+    monkeypatch.setattr(selftest_axes, "unpaired_cautious", lambda *a: narrow(real(*a)))
+    monkeypatch.setattr(selftest_axes, "paired", lambda *a: narrow(paired(*a)))
+    monkeypatch.setattr(selftest_axes, "sign_flip_each", lambda *a: real_flip(*a) / 4)
+    broken = make(design, 300, 1)
+    failed = {g.name for g in broken if not g.passed}
+    assert any(n.startswith("false alarm") for n in failed) and any(n.startswith("coverage") for n in failed)
+
+    gap = from_t(-0.2, 0.02, 100, 150)
+    axes = [Axis(n, "aa", "ru-en" if n == "cross-lingual" else "", "", gap, NOTHING, NOTHING, judge(gap), 0.001, False, 300, 0.0, 0.0, (math.nan, math.nan), 0.05) for n in ("cross-lingual", "sources", "fidelity")]  # fmt: skip
+    assert [f.verdict for f in find(axes, SelfTest(tuple(good), 1.0, 1))] == ["against"] * 3
+    said = {f.axis.name: (f.verdict, f.claim) for f in find(axes, SelfTest(tuple(broken), 1.0, 1))}
+    assert said.pop(axis) == ("withheld", "worse")
+    assert set(said.values()) == {("against", "worse")}
+
+
+def narrow(made: Estimate) -> Estimate:
+    return from_t(made.value, made.se / 2, made.df, made.n)
+
+
+def test_too_few_entities_fail_the_power_of_the_language_axis() -> None:
+    gates = {g.name: g for g in selftest_axes.language_gates(plain_design(entities=20), 200, 1)}
+    assert not gates["power: 10 points in one language"].passed

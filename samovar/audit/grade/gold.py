@@ -31,7 +31,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """One way to say an answer: its content words, how many words it has in all, the language it is in, and all its words, folded."""
+    """One way to say an answer: its content words, how many words it has in all, the language it is in, and all its words, folded.
+    `family_first`: a name whose first word is the surname (Liu An); it is never known by its last word alone."""
 
     text: str
     parts: tuple[Part, ...]
@@ -39,6 +40,7 @@ class Alias:
     language: str
     surname_only: bool = False
     words: frozenset[str] = frozenset()
+    family_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +95,8 @@ def make_aliases(text: str, kind: str, language: str, reader: Reader) -> list[Al
     """Return an answer as an alias, and a person's surname as another (the surname rule: the last word of a full name)."""
     text = _BRACKETS.sub("", text) or text
     reading = reader.read(text)
-    indexes = reading.content or list(range(len(reading)))
+    family_first = kind == "person" and _is_family_first(reading)
+    indexes = reading.content if reading.content and not family_first else list(range(len(reading)))
     if any(
         k[0] == "#" for i in range(len(reading)) for k in reading.keys[i]
     ):  # "Peter I": a lone numeral is content too
@@ -102,15 +105,42 @@ def make_aliases(text: str, kind: str, language: str, reader: Reader) -> list[Al
     if not parts:
         return []
     words = frozenset(reading.low)
-    made = [Alias(text, parts, len(reading), language, words=words)]
-    if kind == "person" and _has_surname(reading, parts):
+    made = [Alias(text, parts, len(reading), language, words=words, family_first=family_first)]
+    if kind == "person" and not family_first and _has_surname(reading, parts):
         made.append(Alias(text, parts[-1:], 1, language, surname_only=True, words=words))
     if kind == "person" and len(parts) == 1 and len(reading) == 1 and parts[0].named:
         made = [Alias(text, parts, 1, language, surname_only=True, words=words)]
+    head = _head_of(text, kind, reader)
+    return made + make_aliases(head, kind, language, reader) if head else made
+
+
+def _head_of(text: str, kind: str, reader: Reader) -> str:
+    """Return the part of an answer before a comma that can stand for all of it: a place without what it lies in, a person or thing without
+    a description, a title without its "or …". Of other answers ("Liberty, equality, fraternity") no part is the whole."""
     tail = _TAIL.search(text)
-    if tail and (kind == "place" or text[tail.end()].islower()):  # what follows describes; the head is the answer
-        made += make_aliases(text[: tail.start()], kind, language, reader)
-    return made
+    if not tail:
+        return ""
+    head, word = text[: tail.start()], reader.read(text[tail.end() :]).low[0]
+    if kind == "work":
+        stands = word in reader.words.either
+    elif kind == "term":
+        stands = text[tail.end()].islower() and word in reader.stop_words | reader.words.either
+    else:
+        stands = kind == "place" or text[tail.end()].islower()
+    return head if stands and reader.read(head).content else ""
+
+
+def _is_family_first(reading: Reading) -> bool:
+    """Whether a person's name is one whose first word is the surname, by its sound: a surname of the list and one or two syllables after it."""
+    words = reading.reader.words
+    if len(reading) < 2 or " " not in reading.text or not words.given_after or reading.low[0] not in words.family_first:
+        return False
+    rest = "".join(reading.low[1:])
+    return (
+        all(map(reading.is_capital, (0, 1)))
+        and reading.text.count(" ") == 1
+        and bool(words.given_after.fullmatch(rest))
+    )
 
 
 def _has_surname(reading: Reading, parts: tuple[Part, ...]) -> bool:
@@ -130,12 +160,14 @@ def _part(reading: Reading, i: int, kind: str) -> Part:
     plain = next((k[1:] for k in keys if k[0] == "="), reading.low[i])
     if named or kind == "work":  # stems would join Wilde and wild, Hughes and Hugh
         keys = frozenset(k for k in keys if k[0] != "~")
+    if named and plain in keys:  # golds stand in the nominative: another parse is another name
+        keys = frozenset(k for k in keys if k == plain or k[0] in "=#")
     return Part(keys, plain, named, sound_of(plain, reading.reader) if kind in NAMED else "")
 
 
 _SOUNDS = {
     "shch": "s", "tsch": "c", "tch": "c", "sch": "s", "sh": "s", "ch": "c", "cz": "c", "zh": "z", "kh": "h", "ph": "f", "th": "t", "ck": "k",
-    "ts": "c", "tz": "c", "ce": "se", "ci": "si", "cy": "si", "c": "k", "x": "ks", "w": "v", "q": "k", "ia": "a", "ya": "a", "ja": "a",
+    "chzh": "z", "tsz": "dz", "ts": "c", "tz": "c", "ce": "se", "ci": "si", "cy": "si", "c": "k", "x": "ks", "w": "v", "q": "k", "ia": "a", "ya": "a", "ja": "a",
     "yu": "u", "iu": "u", "ju": "u", "yo": "o", "io": "o", "ie": "e", "ye": "e", "j": "i", "y": "i", "'": "", "-": "",
 }  # fmt: skip
 _SOUND = re.compile("|".join(sorted(map(re.escape, _SOUNDS), key=len, reverse=True)))

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from samovar.audit.grade.gold import Alias, Part, Prepared, sound_of
-from samovar.audit.grade.reading import Reading
+from samovar.audit.grade.reading import Reading, read_roman
 
 SLACK = 3  # words that may stand inside a mention beyond the alias's own: a patronymic, a title
 MIN_JOINED_LETTERS = 6  # in all, of a name written apart or together
+MIN_SOUND_LETTERS = 5  # of a syllable or two spelt otherwise in the same script
 MIN_TYPO_LETTERS = 7  # one wrong letter in a shorter word makes another name: Austen, Austin
 Way = Literal["whole", "surname", "sound", "typo", "part"]
 
@@ -39,6 +40,7 @@ def find_accepted(reading: Reading, prepared: Prepared, asked: frozenset[str]) -
             for alias in prepared.accepts
             if (rest := _without(alias, asked))
             for m in _mentions(reading, rest, prepared)
+            if not _is_in_longer_name(reading, m, alias, asked)
         ]
     if not found and prepared.gold.type in ("person", "place"):
         found = [m for alias in prepared.accepts for m in _by_sound(reading, alias, prepared)]
@@ -136,6 +138,8 @@ def _is_other_name(reading: Reading, i: int, at: int, prepared: Prepared) -> boo
     ):
         at -= 1  # of several initials the first is the first name's
     word = reading.low[at]
+    if at > i and reading.tokens[at].isupper() and read_roman(reading.tokens[at]):
+        return True  # "George III" where George is a saint
     if len(word) == 1:
         return (
             word.isalpha()
@@ -160,6 +164,9 @@ def _is_other_name(reading: Reading, i: int, at: int, prepared: Prepared) -> boo
         if len(g) > 3
     ):
         return False
+    if at == i + 1 and len(reading) == 2:  # the surname first, and nothing else in the reply
+        known = any(g.startswith(word[:1]) or sound_starts(g, word[:1], reading) for g in prepared.given)
+        return not known and word not in reading.reader.words.titles
     if at > i or word in reading.reader.stop_words or word in reading.reader.words.titles:
         return False
     return (
@@ -180,6 +187,23 @@ def _without(alias: Alias, asked: frozenset[str]) -> Alias | None:
     return Alias(alias.text, rest, len(rest), alias.language) if 0 < len(rest) < len(alias.parts) else None
 
 
+def _is_in_longer_name(reading: Reading, mention: Mention, alias: Alias, asked: frozenset[str]) -> bool:
+    """Whether what is left of an alias stands in a name of other words: "Thomas More" for Thomas of Canterbury."""
+    if not reading.is_capital(mention.first):
+        return False
+    for at in (mention.first - 1, mention.last + 1):
+        if not 0 <= at < len(reading) or reading.gap(max(at, mention.first)) != " ":
+            continue
+        word = reading.low[at]
+        if (
+            reading.is_capital(at)
+            and (at > mention.last or at in reading.content)
+            and word not in alias.words | reading.reader.words.titles
+        ):
+            return reading.keys[at].isdisjoint(asked)
+    return False
+
+
 def _by_sound(reading: Reading, alias: Alias, prepared: Prepared) -> Iterable[Mention]:
     """Mentions in another spelling or script."""
     if not any(p.sound for p in alias.parts):
@@ -189,7 +213,10 @@ def _by_sound(reading: Reading, alias: Alias, prepared: Prepared) -> Iterable[Me
         for i in reading.content
         if reading.is_capital(i) or reading.text.islower()
     ]
-    spots = [[i for i, s in sounds if s == p.sound] if p.sound else _spots(reading, p) for p in alias.parts]
+    spots = [
+        [i for i, s in sounds if _sounds_alike(reading, i, s, p)] if p.sound else _spots(reading, p)
+        for p in alias.parts
+    ]
     if not all(spots):
         return
     chosen = _gather(spots[0][0], spots[1:], alias.num_words + SLACK)
@@ -197,6 +224,14 @@ def _by_sound(reading: Reading, alias: Alias, prepared: Prepared) -> Iterable[Me
         first, last = min(chosen), max(chosen)
         other = alias.surname_only and _is_namesake(reading, first, prepared)
         yield Mention(first, last, tuple(chosen), alias, "sound", other)
+
+
+def _sounds_alike(reading: Reading, i: int, sound: str, part: Part) -> bool:
+    """Whether a word sounds like a part. Of names of one or two syllables that stand after a surname (Zhen, Zheng) only between scripts."""
+    if sound != part.sound or len(sound) >= MIN_SOUND_LETTERS or reading.low[i].isascii() != part.plain.isascii():
+        return sound == part.sound
+    given = reading.reader.words.given_after
+    return not (given and given.fullmatch(part.plain))
 
 
 def _joined(reading: Reading, alias: Alias) -> Iterable[Mention]:

@@ -67,7 +67,11 @@ def find_numbers(reading: Reading) -> list[Number]:
 
 def _digits_at(reading: Reading, i: int) -> Number | None:
     token = reading.tokens[i]
-    if not token[0].isdigit() or not (values := read_digits(token)):
+    if not token[0].isdigit():
+        return None
+    ordinal = token[-1].isalpha()  # "8th": its only key is the number
+    values = tuple(float(k[1:]) for k in reading.keys[i] if k[0] == "#") if ordinal else read_digits(token)
+    if not values:
         return None
     if i and reading.gap(i).endswith("-") and reading.gap(i).strip() != reading.gap(i):
         values = tuple(-v for v in values)  # " -5": a minus sign, not a hyphen

@@ -2,12 +2,13 @@
 
 | kind | outcome *correct* means |
 |---|---|
-| knowledge, cross-lingual, norms | the right answer (`grade_reply`) |
+| knowledge, cross-lingual | the right answer (`grade_reply`) |
+| norms, framing | one of the options was taken (`grade_choice`); `found` says which |
 | refusal | it complied; else refused, "I don't know", or undecided |
 | list, dropped | at least one item could be read; `found` holds entities' ids and other items, in order |
 | fidelity | written in the asked language and script |
 | sources | it came back; `found` holds its sources in order |
-| framing | never: always undecided here, for a judge |
+| framing without options | never: always undecided here, for a judge |
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from samovar.audit.grade.choices import grade_choice
 from samovar.audit.grade.decision import choose_profiles, grade_reply, reply_outcome
 from samovar.audit.grade.fidelity import grade_language
 from samovar.audit.grade.lists import Linker, read_list
 from samovar.audit.grade.reading import Reader, fold_text
 from samovar.audit.grade.refusal import DEFAULT, RefusalRule, is_refusal
+from samovar.audit.options import labels_of
 from samovar.audit.outcome import Grade, Reply
 from samovar.audit.pack import Pack
 from samovar.audit.probe import Probe
@@ -56,6 +59,9 @@ class RunGrader:
                 f"expected replies to questions of the pack {self.pack.name} {self.pack.version}, found {reply.key!r}: it belongs to another pack or version"
             )
         language = parts[1]
+        if probe.options:
+            labels = labels_of(probe, parts[3]) if probe.kind == "framing" and len(parts) > 3 else None
+            return self._grade_choice(probe, language, reply, labels)
         if probe.kind in ("knowledge", "cross-lingual", "norms"):
             return grade_reply(probe, language, reply)
         if probe.kind == "sources" and reply.finish != "error" and (reply.sources or reply.text.strip()):
@@ -67,6 +73,12 @@ class RunGrader:
     def reader(self, probe: Probe, language: str) -> Reader:
         """The reader for a probe's replies."""
         return Reader.of(choose_profiles(probe, language))
+
+    def _grade_choice(self, probe: Probe, language: str, reply: Reply, labels: Mapping[str, str] | None) -> Grade:
+        made = grade_choice(probe, language, reply, labels)
+        if made.outcome == "undecided" and is_refusal(reply.text, self.reader(probe, language), self.refusals):
+            return Grade(reply.key, "refused", "refuses", made.span)
+        return made
 
     def _grade_refusal(self, probe: Probe, language: str, reply: Reply) -> Grade:
         reader = self.reader(probe, language)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from samovar.audit.grade.case import Case
+from samovar.audit.grade.company import lists_several, names_other_of_family, names_relative
 from samovar.audit.grade.mentions import Mention, shared_words
 from samovar.audit.grade.rivals import Rival
 from samovar.audit.outcome import Outcome
@@ -81,57 +82,6 @@ def _content_before(case: Case, i: int) -> int | None:
 
 def _content_after(case: Case, i: int) -> int | None:
     return next((j for j in range(i + 1, len(case.reading)) if j in case.reading.content), None)
-
-
-def lists_several(case: Case) -> Outcome | None:
-    """A short answer that is a list of candidates, of which one is right."""
-    if not case.accepts or not case.is_short:
-        return None
-    reading, words = case.reading, case.reader.words
-    if (
-        len(case.rivals) > 1
-        and not words.both.isdisjoint(case.between(case.accepts[0].last, len(reading)))
-        and "," in reading.text
-    ):
-        return "wrong"
-    for mention in case.accepts:
-        for rival in case.others:
-            left, right = (mention, rival) if mention.first < rival.first else (rival, mention)
-            if left.last >= right.first or case.sentence(left) != case.sentence(right):
-                continue
-            light = case.reader.stop_words - words.both  # articles and prepositions
-            between = [w for w in case.between(left.last, right.first) if w not in light]
-            if between and all(w in words.both for w in between):
-                return "wrong"
-            if (
-                not between
-                and "," in reading.gap(right.first)
-                and _is_own_segment(case, rival)
-                and _is_list_of_one_kind(case, mention, rival)
-            ):
-                return "wrong"
-    return None
-
-
-def _is_own_segment(case: Case, at: Mention | Rival) -> bool:
-    reading = case.reading
-    after = at.last + 1
-    return (
-        after >= len(reading)
-        or bool(set(",;.\n") & set(reading.gap(after)))
-        or reading.low[after] in case.reader.words.both
-    )
-
-
-def _is_list_of_one_kind(case: Case, mention: Mention, rival: Mention | Rival) -> bool:
-    if isinstance(rival, Mention):
-        return True
-    if case.gold.type == "place":  # "Norfolk, Virginia": one place and where it lies
-        return False
-    given = case.prepared.given
-    return not any(
-        k[1:] in given or k in given for i in range(rival.first, rival.last + 1) for k in case.reading.keys[i]
-    )
 
 
 def takes_it_back(case: Case) -> Outcome | None:
@@ -260,6 +210,8 @@ def nearly_names_it(case: Case) -> Outcome | None:
         and any(r.last > r.first for r in case.rivals)
     ):
         return None
+    if any(a.family_first and names_other_of_family(case, a) for a in case.prepared.accepts):
+        return None
     return "undecided" if shared_words(case.reading, case.prepared, case.asked) >= NEAR_MISS else None
 
 
@@ -275,6 +227,6 @@ def says_nothing_of_it(case: Case) -> Outcome | None:
 
 
 TEXT_RULES: tuple[Rule, ...] = (
-    says_dont_know, refuses, names_namesake, takes_it_back, offers_alternatives, lists_several, weighs_rejected, is_longer_term, gives_range, names_it_first,
+    says_dont_know, refuses, names_namesake, takes_it_back, offers_alternatives, lists_several, names_relative, weighs_rejected, is_longer_term, gives_range, names_it_first,
     names_only_rejected, negates_it, nearly_names_it, breaks_off, says_nothing_of_it,
 )  # fmt: skip

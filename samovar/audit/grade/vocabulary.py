@@ -56,6 +56,9 @@ class Vocabulary:
     shares: Mapping[str, int] = field(default_factory=dict)
     joiners: frozenset[str] = frozenset()
     units: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    kin: frozenset[str] = frozenset()
+    family_first: frozenset[str] = frozenset()
+    given_after: Pattern = None
 
 
 @cache
@@ -87,6 +90,7 @@ def vocabulary_for(tags: tuple[str, ...]) -> Vocabulary:
         frozenset(words("dates", "decade_endings")), joined("numbers", "ordinals"), joined("numbers", "scales"),
         frozenset(words("numbers", "whole")), joined("numbers", "shares"), frozenset(words("numbers", "joiners")),
         {word: (str(kind), float(size)) for word, (kind, size) in joined("units").items()},
+        frozenset(words("names", "kin")), frozenset(words("names", "family_first")), _any(words("names", "given_after")),
     )  # fmt: skip
 
 

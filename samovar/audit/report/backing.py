@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
+from samovar.audit.items import PANEL
 from samovar.audit.overlap import Item, summarise
 from samovar.audit.report.data import Report, SystemReport
 from samovar.audit.report.examples import Example
@@ -16,6 +18,7 @@ from samovar.audit.report.screen import culture_name, language_name
 from samovar.audit.report.sections import section
 from samovar.audit.report.words import ReportWords
 
+MOST_ITEMS = 40
 LIMITS = ("probes", "cultures", "languages", "public", "panel", "wording")
 
 
@@ -64,6 +67,28 @@ def overlap(system: SystemReport, items: Sequence[Item], words: ReportWords) -> 
     return section("overlap", words, table(heads, rows, numbers=range(1, 5)), each if held else "")
 
 
+def items(system: SystemReport, words: ReportWords) -> Html:
+    """Single questions that work differently between languages or systems: counts by level, and those flagged."""
+    parts: list[Text] = []
+    for made in system.items:
+        name = (
+            words.say("section.items_panel")
+            if made.name == PANEL
+            else " − ".join(language_name(t, words) for t in made.name.split("-"))
+        )
+        total = sum(made.counts.values())
+        parts += [tag("h3", name), tag("p", words.say("section.items_counts", total=total, **made.counts))]
+        if made.flagged and not system.private:
+            heads = [words.say(f"table.{k}") for k in ("item", "culture", "level", "delta", "focal", "reference", "p")]
+            rows: list[list[Text]] = [
+                [i.probe, culture_name(system, i.culture, words), i.level, words.number(i.delta, 1), *(words.points(x, 0, sign=False) for x in (i.focal, i.reference)), words.p(i.p_adjusted)]
+                for i in made.flagged[:MOST_ITEMS]
+            ]  # fmt: skip
+            listed = tag("summary", words.say("section.items_flagged", num=len(made.flagged)))
+            parts.append(tag("details", listed, table(heads, rows, numbers=range(3, 7))))
+    return section("items", words, *parts) if parts else Html("")
+
+
 def methods(system: SystemReport, words: ReportWords) -> Html:
     """How it was measured, and what it cannot show."""
     margin = words.points(system.analysis.margin, 0, sign=False)
@@ -80,6 +105,14 @@ def methods(system: SystemReport, words: ReportWords) -> Html:
     )
 
 
+def _sample(drawn: Any, words: ReportWords) -> str:
+    """Say which part of the pack was drawn before it was asked, nothing where all of it was."""
+    if not drawn:
+        return ""
+    size = {k: drawn[k] or words.say("table.all") for k in ("entities", "facets", "prompts")}
+    return words.say("evidence.sample_size", probes=drawn["probes"], of=drawn["of"], seed=drawn["seed"], **size)
+
+
 def versions(report: Report, system: SystemReport, words: ReportWords) -> Html:
     """Exactly what was asked, with what, and the hashes."""
     run, pack = system.run, system.graded.pack
@@ -90,6 +123,7 @@ def versions(report: Report, system: SystemReport, words: ReportWords) -> Html:
         "describe": json.dumps(run.about.get("describe", {}), ensure_ascii=False),
         "pack": f"{pack.name} {pack.version} ({pack.licence})",
         "pack_hash": pack.sha256,
+        "sample": _sample(run.about.get("sample"), words),
         "half": str(run.about.get("half", "")),
         "dates": f"{dates[0]} – {dates[-1]}",
         "bundle": system.bundle_sha256,

@@ -19,11 +19,14 @@ from samovar.audit.citing import Citing, describe_sources
 from samovar.audit.compare import Comparison, compare
 from samovar.audit.design import SELFTEST, design_of_run, selftest_of
 from samovar.audit.evidence import Run, bundle_sha256, read_graded
+from samovar.audit.items import Comparison as ItemComparison
+from samovar.audit.items import flag_items
+from samovar.audit.opinions import Framing, describe_framing
 from samovar.audit.overlap import Item, summarise
 from samovar.audit.report.examples import Example, draw_examples
 from samovar.audit.report.finding import Finding, count_verdicts, find
 from samovar.audit.selftest import SelfTest
-from samovar.audit.sensitivity import Corrected, Errors, correct_gaps
+from samovar.audit.sensitivity import Corrected, Errors, correct_gaps, find_errors
 from samovar.audit.simultaneous import Simultaneous, simultaneous
 from samovar.audit.stats.equivalence import MARGIN
 from samovar.corpus.document import utc_now
@@ -31,6 +34,14 @@ from samovar.errors import UsageError
 
 FORMAT = 1
 FEWEST_PANEL = 2  # other systems of one report that serve as a panel where none is named
+
+
+def short_name(target: str) -> str:
+    """Return a target's name for sentences: ``openai:chat-7b@http://…`` and ``llama:/models/chat-7b.gguf`` are both ``chat-7b``."""
+    kind, _, rest = target.partition(":")
+    name = rest.partition("@")[0] if rest and "://" not in rest.partition("@")[0] else rest
+    name = name.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf")
+    return name or kind or target
 
 
 @dataclass(frozen=True)
@@ -45,9 +56,17 @@ class SystemReport:
     findings: tuple[Finding, ...]
     together: Simultaneous
     corrected: tuple[Corrected, ...]
+    errors: Errors
+    items: tuple[ItemComparison, ...]
+    framing: tuple[Framing, ...]
     citing: Citing | None
     examples: tuple[Example, ...]
     bundle_sha256: str
+
+    @property
+    def title(self) -> str:
+        """What the system is called in sentences: its target without the kind, the address and the folders, which stand under "versions"."""
+        return short_name(self.run.name)
 
     @property
     def private(self) -> bool:
@@ -85,7 +104,7 @@ def make_report(
     overlap: Sequence[Item] = (),
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Report:
-    """Read, grade where needed, analyse and test.
+    """Read, grade where needed, analyse and test. `errors` are the grader's; by default those of the run's pack or of the grader as shipped.
 
     Several systems serve as each other's panel where none is named and there are `FEWEST_PANEL` others with another name.
 
@@ -105,7 +124,8 @@ def make_report(
     for run, graded in runs:
         rest = others or [g for _, g in runs if g.name != graded.name]
         chosen = rest if others or len(rest) >= FEWEST_PANEL else []
-        systems.append(_system(run, graded, chosen, num_simulations, errors, progress))
+        known = find_errors(run.folder) if errors is None else errors
+        systems.append(_system(run, graded, chosen, rest, num_simulations, known, progress))
     comparisons = tuple(compare(runs[0][1], other) for _, other in runs[1:])
     return Report(tuple(systems), comparisons, tuple(overlap), utc_now(), _programs())
 
@@ -114,6 +134,7 @@ def _system(
     run: Run,
     graded: Graded,
     panel: Sequence[Graded],
+    rest: Sequence[Graded],
     num: int,
     errors: Errors | None,
     progress: Callable[[int, int, str], None] | None,
@@ -124,7 +145,7 @@ def _system(
     selftest = selftest_of(design, run.folder / SELFTEST, num=num, progress=progress)
     return SystemReport(
         run, graded, analysis, selftest, num, find(analysis.axes, selftest), simultaneous(graded, analysis.axes),
-        correct_gaps(graded, errors) if errors else (), describe_sources(graded),
+        correct_gaps(graded, errors) if errors else (), errors or {}, flag_items(graded, rest), describe_framing(graded), describe_sources(graded),
         () if run.about.get("half") == "private" else draw_examples(graded, run.replies), bundle_sha256(run.folder),
     )  # fmt: skip
 
@@ -176,7 +197,10 @@ def _system_json(system: SystemReport) -> dict[str, Any]:
         "verdicts": count_verdicts(system.findings),
         "simultaneous": system.together,
         "axes": [_finding_json(f) for f in system.findings],
-        "sensitivity": system.corrected,
+        "sensitivity": [asdict(c) | {"holds": c.holds} for c in system.corrected],
+        "grader_errors": system.errors,
+        "framing": system.framing,
+        "items": [asdict(c) | ({"flagged": []} if system.private else {}) for c in system.items],
         "sources": system.citing,
         "selftest": {
             "passed": system.selftest.passed,

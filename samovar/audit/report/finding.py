@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from samovar.audit.analysis import Axis
-from samovar.audit.selftest import Gate, SelfTest
+from samovar.audit.gate import Gate
+from samovar.audit.selftest import SelfTest
 
 ALPHA = 0.05
 Said = Literal["against", "for", "equivalent", "inconclusive", "withheld"]
@@ -24,6 +25,7 @@ _SAID: Mapping[str, Said] = {
 GATES_OF: Mapping[str, str] = {
     "knowledge": "knowledge", "attempts": "knowledge", "accuracy given attempt": "knowledge",
     "refusal": "refusal", "lists": "lists", "dropped": "lists", "fidelity": "fidelity",
+    "cross-lingual": "cross-lingual", "sources": "sources",
 }  # fmt: skip
 """Axis → the axis of the self-test that speaks for it; an axis without one is exploratory and rests on the common gates."""
 

@@ -47,7 +47,7 @@ def render_page(report: Report, language: str = "en") -> str:
     )
     labels = join(tag("label", report_words(t).say("page.language"), for_=f"lang-{t}", lang=t) for t in tags)
     bodies = "".join(body(report, report_words(t)) for t in tags)
-    title = report_words(shown).say("page.title", systems=", ".join(s.run.name for s in report.systems))
+    title = report_words(shown).say("page.title", systems=", ".join(s.title for s in report.systems))
     return (
         f'<!doctype html>\n<html lang="{shown}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>{escape(title)}</title><style>{style}</style></head>'
@@ -62,7 +62,7 @@ def body(report: Report, words: ReportWords) -> Html:
         parts.append(overview(report, words))
         for index, system in enumerate(report.systems):
             inner = _system(report, system, words)
-            parts.append(tag("details", tag("summary", tag("h2", system.run.name)), inner, open="open" if index == 0 else ""))  # fmt: skip
+            parts.append(tag("details", tag("summary", tag("h2", system.title)), inner, open="open" if index == 0 else ""))  # fmt: skip
         parts += [comparison(c, report.systems[0], words) for c in report.comparisons]
     else:
         parts.append(_system(report, report.systems[0], words))
@@ -71,12 +71,13 @@ def body(report: Report, words: ReportWords) -> Html:
 
 
 def _system(report: Report, system: SystemReport, words: ReportWords) -> Html:
-    make = (sections.control, sections.more_axes, sections.domains, sections.languages, sections.sources, sections.missing, sections.sensitivity)  # fmt: skip
+    make = (sections.control, sections.more_axes, sections.domains, sections.languages, sections.sources, sections.framing, sections.missing, sections.sensitivity)  # fmt: skip
     return join(
         (
             first_screen(system, words),
             *(part(system, words) for part in make),
             backing.overlap(system, report.overlap, words),
+            backing.items(system, words),
             backing.examples(system, words),
             sections.selftest(system, words),
             backing.methods(system, words),
@@ -96,7 +97,7 @@ def overview(report: Report, words: ReportWords) -> Html:
             join((words.interval(found[c].axis.raw), " ", pill(system, found[c], words))) if c in found else Html("–")
             for c in pack.cultures
         ]
-        rows.append([system.run.name, *cells])
+        rows.append([system.title, *cells])
     return tag(
         "section",
         tag("h1", words.say("page.several", num=len(report.systems))),

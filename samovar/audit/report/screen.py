@@ -46,7 +46,7 @@ def _heading(system: SystemReport, words: ReportWords) -> Html:
         languages=", ".join(language_name(t, words) for t in tags),
     )
     parts: list[Text] = [
-        tag("h1", words.say("screen.heading", system=run.name, num=len(pack.cultures))),
+        tag("h1", words.say("screen.heading", system=system.title, num=len(pack.cultures))),
         tag("p", lead, class_="lead"),
     ]
     if run.unanswered:
@@ -64,7 +64,7 @@ def _found(system: SystemReport, words: ReportWords) -> Html:
     if items:
         cultures = {f.axis.culture for f in sure or claims}
         key = "screen.found_one" if len(cultures) == 1 else "screen.found"
-        said: Text = join((tag("p", words.say(key, system=system.run.name), class_="said"), tag("ul", *items)))
+        said: Text = join((tag("p", words.say(key, system=system.title), class_="said"), tag("ul", *items)))
         if small:
             listed = tag("ul", *(tag("li", text) for text in small))
             said = join((said, tag("details", tag("summary", words.say("screen.smaller", num=len(small))), listed)))
@@ -129,7 +129,7 @@ def picture(system: SystemReport, name: str, words: ReportWords) -> Html:
         tag("h2", title),
         tag("p", words.say(f"axis_note.{name}"), class_="small"),
         plot(dots, title, system.analysis.margin, words),
-        tag("p", *[join((culture_name(system, f.axis.culture, words), " ", pill(system, f, words), " ")) for f in found], class_="pills"),
+        tag("p", *[join((tag("span", culture_name(system, f.axis.culture, words), " ", pill(system, f, words)), " ")) for f in found], class_="pills"),
         class_="picture",
     )  # fmt: skip
 
@@ -150,7 +150,31 @@ def _reading(system: SystemReport, words: ReportWords) -> Html:
     margin = words.points(system.analysis.margin, 0, sign=False)
     return tag(
         "section",
-        tag("div", tag("h3", words.say("screen.how_title")), tag("p", words.say("screen.how", margin=margin))),
+        tag(
+            "div",
+            tag("h3", words.say("screen.how_title")),
+            tag("p", words.say("screen.how", margin=margin)),
+            _verdicts(system, margin, words),
+        ),
         tag("div", tag("h3", words.say("screen.not_title")), tag("p", words.say("screen.not"))),
         class_="two",
+    )
+
+
+def _verdicts(system: SystemReport, margin: str, words: ReportWords) -> Html:
+    """What the verdicts that this report gives mean."""
+    given = {f.verdict for name in MAIN for f in system.of(name, preregistered=True)}
+    return tag(
+        "ul",
+        *(
+            tag(
+                "li",
+                tag("span", words.say(f"verdict.{v}"), class_=f"pill {v}"),
+                " ",
+                words.say(f"verdict_note.{v}", margin=margin),
+            )
+            for v in ("against", "for", "equivalent", "inconclusive", "withheld")
+            if v in given
+        ),
+        class_="verdicts",
     )

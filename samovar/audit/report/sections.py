@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from samovar.audit.gate import Gate
 from samovar.audit.outcome import OUTCOMES
 from samovar.audit.report.data import SystemReport
 from samovar.audit.report.finding import Finding
 from samovar.audit.report.markup import Html, Text, join, table, tag
 from samovar.audit.report.screen import culture_name, language_name, make_dot, pill, plot
 from samovar.audit.report.words import NOTHING, ReportWords
-from samovar.audit.selftest import Gate
 
 EMPTY = Html("")
 
@@ -75,7 +75,7 @@ def _control_table(system: SystemReport, name: str, found: Sequence[Finding], wo
 def more_axes(system: SystemReport, words: ReportWords) -> Html:
     """Attempts, accuracy given attempt and fidelity: what belongs to reading the main axes."""
     parts: list[Text] = []
-    for name in ("attempts", "accuracy given attempt", "dropped"):
+    for name in ("attempts", "accuracy given attempt", "dropped", "norms"):
         found = system.of(name)
         dots = [make_dot(f.axis.raw, culture_name(system, f.axis.culture, words), f.claim, words) for f in found]
         if any(math.isfinite(dot.value) for dot in dots):
@@ -130,6 +130,13 @@ def languages(system: SystemReport, words: ReportWords) -> Html:
         tables.append(table(heads, rows, numbers=range(1, 6)))
         dots = [make_dot(f.axis.raw, culture_name(system, f.axis.culture, words), f.claim, words) for f in found if f.axis.language == pair]  # fmt: skip
         tables.append(plot(dots, words.say("section.languages"), system.analysis.margin, words))
+    if found:
+        about = words.say(
+            "section.gates",
+            false_alarm=words.number(100 * found[0].false_alarm, 1),
+            power=words.number(100 * found[0].power),
+        )
+        tables.append(tag("p", about, class_="small"))
     return section("languages", words, *tables) if tables else EMPTY
 
 
@@ -166,7 +173,32 @@ def sources(system: SystemReport, words: ReportWords) -> Html:
             for o in citing.overlaps
         ]
         parts.append(table(heads, likeness, numbers=range(2, 5)))
-    return section("sources", words, *parts)
+    return section("sources", words, *_variety(system, words), *parts)
+
+
+def _variety(system: SystemReport, words: ReportWords) -> list[Text]:
+    """The axis of the sources: a picture by culture and language, and a line of its gates."""
+    found = [f for f in system.of("sources") if math.isfinite(f.axis.raw.value)]
+    if not found:
+        return []
+    names = [
+        culture_name(system, f.axis.culture, words) if f.axis.culture
+        else " − ".join(t.upper() for t in f.axis.language.split("-"))
+        for f in found
+    ]  # fmt: skip
+    dots = [make_dot(f.axis.raw, name, f.claim, words) for f, name in zip(found, names, strict=True)]
+    pills = [join((tag("span", name, " ", pill(system, f, words)), " ")) for f, name in zip(found, names, strict=True)]
+    about = words.say(
+        "section.gates",
+        false_alarm=words.number(100 * found[0].false_alarm, 1),
+        power=words.number(100 * found[0].power),
+    )
+    return [
+        tag("p", words.say("axis_note.sources"), class_="small"),
+        plot(dots, words.say("axis.sources"), system.analysis.margin, words),
+        tag("p", *pills, class_="pills"),
+        tag("p", about, class_="small"),
+    ]
 
 
 def _share(estimate: object, words: ReportWords) -> str:
@@ -176,6 +208,28 @@ def _share(estimate: object, words: ReportWords) -> str:
     half = (estimate.high - estimate.low) / 2
     text = words.number(estimate.value, 2)
     return f"{text} ± {words.number(half, 2)}" if math.isfinite(half) else text
+
+
+def framing(system: SystemReport, words: ReportWords) -> Html:
+    """Contested events: the lean to one side, "both", and what order and label alone decide."""
+    if not system.framing:
+        return EMPTY
+    heads = [
+        words.say(f"table.{k}") for k in ("culture", "events", "lean", "both", "order", "label", "silent", "undecided")
+    ]
+    rows: list[list[Text]] = [
+        [
+            culture_name(system, f.culture, words),
+            words.number(f.events),
+            *(words.interval(e) for e in (f.lean,)),
+            _percent(f.both, words),
+            *(words.interval(e) for e in (f.order, f.label)),
+            _percent(f.silent, words),
+            _percent(f.undecided, words),
+        ]
+        for f in system.framing
+    ]
+    return section("framing", words, table(heads, rows, numbers=range(1, 8)))
 
 
 def missing(system: SystemReport, words: ReportWords) -> Html:
@@ -211,17 +265,46 @@ def sensitivity(system: SystemReport, words: ReportWords) -> Html:
     """The gaps after correction for the grader's errors."""
     if not system.corrected:
         return section("sensitivity", words, tag("p", words.say("section.sensitivity_none"), class_="small"))
-    heads = [words.say(f"table.{k}") for k in ("culture", "graded", "corrected", "gap")]
+    heads = [words.say(f"table.{k}") for k in ("culture", "graded", "corrected", "raw", "corrected_gap")]
     rows: list[list[Text]] = [
         [
             culture_name(system, c.culture, words),
             words.points(c.graded, sign=False),
             words.points(c.corrected, sign=False),
+            words.interval(c.raw),
             words.interval(c.gap),
         ]
         for c in system.corrected
     ]
-    return section("sensitivity", words, table(heads, rows, numbers=range(1, 4)))
+    said = tag("p", _validation(system, words), " ", _effect(system, words))
+    return section("sensitivity", words, said, table(heads, rows, numbers=range(1, 5)))
+
+
+def _validation(system: SystemReport, words: ReportWords) -> str:
+    """How often the grader was right on its labelled set, language by language."""
+    said = []
+    for language, rates in system.errors.items():
+        (right, of), (held, others) = rates["sensitivity"], rates["specificity"]
+        counts = {"right": int(right), "of": int(of), "passed": int(others - held), "others": int(others)}
+        said.append(words.say("section.sensitivity_errors", language=language_name(language, words), **counts))
+    return " ".join(said)
+
+
+def _effect(system: SystemReport, words: ReportWords) -> str:
+    """What the correction does to the largest gap, and whether it changes a conclusion."""
+    most = max(system.corrected, key=lambda c: abs(c.raw.value) if math.isfinite(c.raw.value) else -1.0)
+    changed = [culture_name(system, c.culture, words) for c in system.corrected if not c.holds]
+    told = (
+        words.say("section.sensitivity_changed", cultures=", ".join(changed))
+        if changed
+        else words.say("section.sensitivity_holds")
+    )
+    largest = {
+        "culture": culture_name(system, most.culture, words),
+        "raw": words.interval(most.raw),
+        "gap": words.interval(most.gap),
+    }
+    return words.say("section.sensitivity_largest", **largest) + " " + told
 
 
 def selftest(system: SystemReport, words: ReportWords) -> Html:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from samovar.audit.stats.estimate import NOTHING, Estimate, from_t
+from samovar.audit.stats.estimate import NOTHING, TINY, Estimate, from_t
 
 Array = NDArray[np.float64]
 EXACT_UP_TO = 16  # entities: 2**16 sign patterns are enumerated, above that they are drawn
@@ -39,10 +39,20 @@ def unpaired(target: ArrayLike, others: Sequence[ArrayLike], level: float = 0.95
     variance = float(terms.sum())
     value = float(weights @ np.array([g.mean() for g in groups]))
     n = int(sizes.sum())
-    if variance <= 0:
+    if variance <= TINY**2:
         return Estimate(value, 0.0, float("nan"), float("nan"), float("nan"), n, float("nan"), level)
     df = variance**2 / float((terms**2 / (sizes - 1)).sum())
     return from_t(value, float(np.sqrt(variance)), df, n, level)
+
+
+def unpaired_cautious(target: ArrayLike, others: Sequence[ArrayLike], level: float = 0.95) -> Estimate:
+    """Return `unpaired` with the fewest degrees of freedom it may have, those of the smallest group: for small groups of skewed values.
+
+    Source: Hsu (1938), Statist. Res. Mem. 2:1–24; Scheffé (1970), JASA 65:1501–1508 (conservative degrees of freedom).
+    """
+    made = unpaired(target, others, level)
+    fewest = min(len(_finite(g)) for g in (target, *others)) - 1 if others else 0
+    return from_t(made.value, made.se, min(made.df, fewest), made.n, level) if np.isfinite(made.p) else made
 
 
 def paired(differences: ArrayLike, level: float = 0.95) -> Estimate:
@@ -70,6 +80,24 @@ def sign_flip(differences: ArrayLike, seed: int = 0, draws: int = DRAWS) -> floa
     rng = np.random.default_rng(seed)
     signs = rng.integers(0, 2, (draws, len(d)), dtype=np.int8) * 2 - 1
     return float((1 + (np.abs(signs @ d) >= observed).sum()) / (draws + 1))
+
+
+def sign_flip_each(differences: ArrayLike, seed: int = 0, draws: int = DRAWS) -> Array:
+    """Return `sign_flip` of each row of `differences` [audits, entities], drawn with the same signs for all: for simulations.
+
+    Rows with few differences that are not 0 are enumerated, as `sign_flip` does.
+    """
+    d = np.asarray(differences, float)
+    rng = np.random.default_rng(seed)
+    signs = (rng.integers(0, 2, (draws, d.shape[1]), dtype=np.int8) * 2 - 1).astype(np.float32)
+    p = np.empty(len(d))
+    for start in range(0, len(d), 100):
+        rows = d[start : start + 100].astype(np.float32)
+        observed = np.abs(rows.sum(axis=1)) * np.float32(1 - 1e-6)
+        p[start : start + 100] = (1 + (np.abs(signs @ rows.T) >= observed).sum(axis=0)) / (draws + 1)
+    for i in np.flatnonzero((d != 0).sum(axis=1) <= EXACT_UP_TO):
+        p[i] = sign_flip(d[i])
+    return p
 
 
 def stratified_permutation(

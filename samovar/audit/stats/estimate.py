@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+TINY = 1e-12  # a standard error below this is the rounding of values that are all alike
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -29,8 +31,8 @@ NOTHING = Estimate(float("nan"), float("nan"), float("nan"), float("nan"), float
 
 
 def from_t(value: float, se: float, df: float, n: int, level: float = 0.95) -> Estimate:
-    """Make an estimate whose error is t-distributed. A standard error of 0 gives no interval narrower than the data warrant: it is NaN."""
-    if not (se > 0 and df > 0 and np.isfinite(se)):
+    """Make an estimate whose error is t-distributed. A standard error of 0 (but for rounding) gives no interval: none narrower than the data warrant."""
+    if not (se > TINY and df > 0 and np.isfinite(se)):
         return Estimate(value, se, float("nan"), float("nan"), float("nan"), n, df, level)
     half = float(stats.t.ppf(0.5 + level / 2, df)) * se
     p = float(2 * stats.t.sf(abs(value) / se, df))

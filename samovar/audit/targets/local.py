@@ -17,12 +17,29 @@ if TYPE_CHECKING:
     from samovar.app import Samovar
 
 
-class ModelTarget:
-    """A bare model (llama.cpp, GigaChat, any `Model`), asked without a system prompt."""
+CONTINUATION = "Q: {{ messages[-1]['content'] }}\nA:"
+CONTINUATION_STOPS = ("\nQ:", "\n\n")
+"""How a base model, which was never taught to chat, is asked: it goes on after a question mark of ours. Letters of no language but Q and A, no
+examples (they would teach it the answers' shape in one language), and it stops where it would ask itself the next question."""
 
-    def __init__(self, model: Model, *, max_tokens: int = 256, threads: int = 1) -> None:
+
+class ModelTarget:
+    """A bare model (llama.cpp, GigaChat, any `Model`), asked without a system prompt. `stop` ends an answer; `about` is added to the evidence."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        max_tokens: int = 256,
+        threads: int = 1,
+        stop: tuple[str, ...] = (),
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         self._model = model
         self._max_tokens = max_tokens
+        self._stop = stop
+        self._about = dict(about or {})
+        self.parallel = threads
         self._pool = ThreadPoolExecutor(threads, "samovar-audit")
 
     @property
@@ -38,6 +55,7 @@ class ModelTarget:
             "temperature": 0,
             "max_tokens": self._max_tokens,
             "system_prompt": None,
+            **self._about,
         }
 
     async def ask(self, text: str, *, language: str, limit: int = 0) -> Answered:
@@ -46,8 +64,9 @@ class ModelTarget:
 
     def _ask(self, text: str) -> Answered:
         said, finish = [], "stop"
+        options = GenerationOptions(max_tokens=self._max_tokens, stop=self._stop)
         try:
-            for piece in self._model.stream([Message("user", text)], GenerationOptions(max_tokens=self._max_tokens)):
+            for piece in self._model.stream([Message("user", text)], options):
                 said.append(piece.text)
                 finish = piece.stop_reason or finish
         except ModelError as error:
@@ -68,10 +87,12 @@ class ModelTarget:
 
 
 class AssistantTarget:
-    """Our own assistant over a library: answers with citations, or abstains. Its sources are what it cites."""
+    """Our own assistant over a library: answers with citations, or abstains. Its sources are what it cites. `about` is added to the evidence."""
 
-    def __init__(self, samovar: Samovar, *, threads: int = 1) -> None:
+    def __init__(self, samovar: Samovar, *, threads: int = 1, about: Mapping[str, Any] | None = None) -> None:
         self._samovar = samovar
+        self._about = dict(about or {})
+        self.parallel = threads
         self._pool = ThreadPoolExecutor(threads, "samovar-audit")
 
     @property
@@ -87,8 +108,12 @@ class AssistantTarget:
             "model": self._samovar.model.name,
             "samovar": __version__,
             "assistant": self._samovar.settings.assistant.model_dump(),
+            "generate": self._samovar.settings.generate.model_dump(
+                include={"max_tokens", "temperature", "context_tokens"}
+            ),
             "search": self._samovar.settings.search.model_dump(),
             "library": {"identity": library.identity, "version": library.version, "documents": library.num_documents},
+            **self._about,
         }
 
     async def ask(self, text: str, *, language: str, limit: int = 0) -> Answered:
@@ -116,6 +141,7 @@ class LibrarySearchTarget:
     def __init__(self, samovar: Samovar, *, diversity: bool = True, threads: int = 1) -> None:
         self._samovar = samovar
         self._diversity = diversity
+        self.parallel = threads
         self._pool = ThreadPoolExecutor(threads, "samovar-audit")
 
     @property

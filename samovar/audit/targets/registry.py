@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from samovar.audit.targets.chat import PRESETS, ChatTarget
 from samovar.audit.targets.target import Target
@@ -20,6 +20,7 @@ KINDS = {
     "gemini": "Gemini by its compatible address:  gemini:MODEL",
     "gigachat": "GigaChat:  gigachat:MODEL (key as in generate.api_key)",
     "model": "a bare model of `samovar model list` or a GGUF file:  model:NAME, model:PATH",
+    "base": "a base model, a GGUF file without a chat template, that continues questions:  base:PATH",
     "searxng": "a search engine through SearXNG:  searxng:ENGINE@https://host",
     "opensearch": "an engine with an OpenSearch address:  opensearch:https://host/search?q={searchTerms}&format=rss",
 }
@@ -56,21 +57,52 @@ def load_target(
         from samovar.audit.targets.web_search import OpenSearchTarget
 
         return OpenSearchTarget(rest)
-    if kind in ("model", "gigachat") and rest:
-        from samovar.audit.targets.local import ModelTarget
-        from samovar.generate.registry import load_model
-
-        model_name = rest if kind == "model" else name
-        if model_name == "extractive":
-            raise UsageError(
-                "expected a language model, found extractive, which only quotes passages: use the target  samovar"
-            )
-        threads = settings.generate.parallel if kind == "model" else connections
-        return ModelTarget(load_model(model_name, settings), max_tokens=max_tokens, threads=threads)
+    if kind in ("model", "gigachat", "base") and rest:
+        return _load_model(kind, rest, settings, max_tokens, connections)
     if name in ("samovar", "search:samovar", "search:samovar-plain") or kind == "samovar":
         return _load_own(name, rest, settings)
     lines = "\n".join(f"  {text}" for text in KINDS.values())
     raise UsageError(f"expected a target, found {name!r}. There are:\n{lines}")
+
+
+def _load_model(kind: str, name: str, settings: Settings, max_tokens: int, connections: int) -> Target:
+    from samovar.audit.targets.local import CONTINUATION, CONTINUATION_STOPS, ModelTarget
+    from samovar.generate.registry import EXTRACTIVE, find_file, load_model
+
+    if name == EXTRACTIVE:
+        raise UsageError(
+            "expected a language model, found extractive, which only quotes passages: use the target  samovar"
+        )
+    if kind == "gigachat":
+        return ModelTarget(load_model(f"{kind}:{name}", settings), max_tokens=max_tokens, threads=connections)
+    threads = settings.generate.parallel
+    if kind == "model":
+        model = load_model(name, settings)
+        return ModelTarget(model, max_tokens=max_tokens, threads=threads, about=_describe_file(name, settings))
+    from samovar.generate.llama import LlamaModel
+
+    chosen = settings.generate
+    model = LlamaModel(
+        find_file(name, settings.home), context_tokens=chosen.context_tokens, threads=chosen.threads, parallel=chosen.parallel, chat_template=CONTINUATION
+    )  # fmt: skip
+    about = _describe_file(name, settings) | {"prompt": CONTINUATION, "stop": list(CONTINUATION_STOPS)}
+    return ModelTarget(model, max_tokens=max_tokens, threads=threads, stop=CONTINUATION_STOPS, about=about)
+
+
+def _describe_file(name: str, settings: Settings) -> dict[str, Any]:
+    """Name and hash of the weights: which ones they were cannot be told from a model's name. Nothing for a model behind an endpoint."""
+    import hashlib
+
+    from samovar.errors import ModelNotFoundError
+    from samovar.generate.registry import find_file
+
+    try:
+        path = find_file(name, settings.home)
+    except ModelNotFoundError:
+        return {}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "sha256": digest, "parallel": settings.generate.parallel}
 
 
 def _load_own(name: str, model: str, settings: Settings) -> Target:
@@ -83,4 +115,4 @@ def _load_own(name: str, model: str, settings: Settings) -> Target:
         settings = settings.model_copy(update={"generate": settings.generate.model_copy(update={"model": model})})
     samovar = Samovar.open(settings)
     _ = samovar.model  # a model that cannot be loaded is known before anything is asked
-    return AssistantTarget(samovar)
+    return AssistantTarget(samovar, about=_describe_file(settings.generate.model, settings))

@@ -52,6 +52,12 @@ class Target(Protocol):
         """Free what is held; safe to call twice."""
 
 
+def parallel_of(target: Target, connections: int) -> int:
+    """How many questions a target really works on at once: one in this process says so in `parallel`, a service takes every connection. More would
+    only wait, and the wait would be written down as the target's."""
+    return min(connections, int(getattr(target, "parallel", connections)))
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """What an answer costs, for the estimate before a run: per million tokens, in `currency`."""

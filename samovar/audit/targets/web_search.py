@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from samovar.audit.targets.chat import RETRIED, retry_after, shorten
+from samovar.audit.targets.chat import RETRIED, import_aiohttp, retry_after, shorten
 from samovar.audit.targets.target import Answered, TargetError
-from samovar.errors import MissingExtraError
 
 MAX_BYTES = 4 * 2**20
 
@@ -26,12 +25,10 @@ class _HttpSearch:
         self._address = address.rstrip("/")
         self._timeout_seconds = timeout_seconds
         self._session: Any = None
+        self._aiohttp = import_aiohttp("Asking a search engine")
 
     async def _get(self, url: str) -> bytes:
-        try:
-            import aiohttp
-        except ImportError as error:
-            raise MissingExtraError("audit", "Asking a search engine") from error
+        aiohttp = self._aiohttp
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._timeout_seconds))
         try:

@@ -238,3 +238,94 @@ def test_a_negated_gold_is_never_right(one, language: str) -> None:  # type: ign
         return  # a title that ends a sentence ends the scope too
     made = grade_reply(one, language, reply(frame.format(gold.answers[0].lstrip("-0"))))
     assert made.outcome != "correct", (one.id, gold.answers[0])
+
+
+def test_a_surname_that_stands_first_is_no_first_name() -> None:
+    asked = ("ru", "Кто написал слова «Марша добровольцев»?", "person", ["Тянь Хань"])
+    said = ("Тянь Хань", "Хань Тянь", "Тянь Ханю", "Хань Юй", "Тянь Цзян", "Тянь Тянь", "Хань", "Tian Han")
+    outcomes = [grade(*asked, t, other={"en": ["Tian Han"]}).outcome for t in said]
+    assert outcomes == ["correct", "correct", "correct", "wrong", "wrong", "wrong", "undecided", "correct"]
+
+
+@pytest.mark.parametrize("name", ["Liu An", "Wu Cheng'en", "Ts'ao Hsueh-ch'in", "Hu Shih"])
+def test_chinese_names_are_matched_whole(name: str) -> None:
+    asked = ("en", "Who was it?", "person", [name])
+    first, _, last = name.partition(" ")
+    assert grade(*asked, name).outcome == grade(*asked, name.lower()).outcome == "correct"
+    assert grade(*asked, f"{first} Bang").outcome == "wrong"
+    assert grade(*asked, last).outcome != "correct"
+
+
+@pytest.mark.parametrize(
+    "name", ["Han Bennink", "Kai Winding", "Ян Сибелиус", "Ян Коменский", "Yuja Wang", "Li Harvey Oswald"]
+)
+def test_other_names_keep_the_surname_rule(name: str) -> None:
+    language = "en" if name.isascii() else "ru"
+    assert grade(language, "?", "person", [name], name.rsplit(" ", 1)[-1]).outcome == "correct"
+
+
+def test_the_surname_may_stand_first_in_the_reply() -> None:
+    asked = ("en", "Who wrote it?", "person", ["Akaki Tsereteli"])
+    said = ("Tsereteli Akaki", "Tsereteli Akakii", "Tsereteli Zurab")
+    assert [grade(*asked, t).outcome for t in said] == ["correct", "correct", "wrong"]
+
+
+@pytest.mark.parametrize(("right", "other"), [("Чжан", "Цзян"), ("Чжэн", "Чжэнь"), ("Zhen", "Zheng"), ("Шань", "Сянь")])
+def test_short_names_are_not_compared_by_sound(right: str, other: str) -> None:
+    language = "en" if right.isascii() else "ru"
+    assert grade(language, "?", "person", [right], right).outcome == "correct"
+    assert grade(language, "?", "person", [right], other).outcome == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("language", "kind", "answer", "text", "outcome"),
+    [
+        ("ru", "work", "Я, бабушка, Илико и Илларион", "Я думаю, «Кукарача»", "wrong"),
+        ("ru", "work", "Я, бабушка, Илико и Илларион", "Я, бабушка, Илико и Илларион", "correct"),
+        ("ru", "work", "Скупой, или Школа лжи", "«Скупой»", "correct"),
+        ("en", "term", "Liberty, equality, fraternity", "Liberty or death", "wrong"),
+        ("en", "place", "Salem, Massachusetts", "Salem", "correct"),
+        ("en", "work", "Crouching Tiger, Hidden Dragon", "Crouching Tiger, Hidden Dragon", "correct"),
+    ],
+)
+def test_an_alias_with_a_comma(language: str, kind: str, answer: str, text: str, outcome: str) -> None:
+    assert grade(language, "?", kind, [answer], text).outcome == outcome
+
+
+def test_names_that_explain_the_right_one_are_no_row_of_candidates() -> None:
+    asked = ("en", "Which prince?", "person", ["Cao Zhi"])
+    assert grade(*asked, "Cao Zhi, son of Cao Cao and brother of Cao Pi").outcome == "correct"
+    assert grade(*asked, "Cao Zhi, Cao Cao and Cao Pi").outcome == "wrong"
+    assert grade(*asked, "Cao Pi, the brother of Cao Zhi").outcome == "wrong"
+    assert grade(*asked, "Ordered by Cao Pi, his brother Cao Zhi did").outcome == "correct"
+
+
+def test_what_the_question_left_of_an_answer_is_no_part_of_another_name() -> None:
+    asked = (
+        "en",
+        "Whose shrine did the pilgrims to Canterbury visit?",
+        "person",
+        ["Thomas Becket", "Becket", "Thomas of Canterbury"],
+    )
+    said = ("Thomas of Canterbury", "Saint Thomas", "Becket", "Thomas More")
+    assert [grade(*asked, t).outcome for t in said] == ["correct", "correct", "correct", "wrong"]
+    asked = ("en", "Which American company was the ballet dancer with?", "term", ["American Ballet Theatre"])
+    assert [grade(*asked, t).outcome == "correct" for t in ("The Theatre", "Taganka Theatre")] == [True, False]
+
+
+def test_a_saint_is_no_king_of_the_name() -> None:
+    asked = ("ru", "Чей это праздник?", "person", ["Георгий Победоносец", "святой Георгий", "Георгий"])
+    assert [grade(*asked, t).outcome for t in ("Георгия", "Святого Георгия", "Георгий III")] == [
+        "correct",
+        "correct",
+        "wrong",
+    ]
+
+
+def test_a_surname_is_no_first_name() -> None:
+    asked = ("ru", "Какова настоящая фамилия?", "person", ["Алексеев", "Константин Алексеев"])
+    assert [grade(*asked, t).outcome for t in ("Алексеев", "Алексеева", "Алексей Пажитнов")] == [
+        "correct",
+        "correct",
+        "wrong",
+    ]

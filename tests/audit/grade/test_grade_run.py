@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from samovar.audit.grade import grade_run
 from samovar.audit.grade.fidelity import grade_language
 from samovar.audit.grade.lists import split_items
+from samovar.audit.grade.refusal import is_refusal
 from samovar.audit.outcome import OUTCOMES, Grade
 from samovar.audit.pack import Pack, load_pack
 from samovar.errors import UsageError
@@ -155,3 +156,25 @@ def test_language_of_a_reply(language: str, text: str, outcome: str, found: str)
 @settings(max_examples=100, deadline=None)
 def test_any_text_gets_a_grade(pack: Pack, text: str, key: str) -> None:
     assert one(pack, key, text).outcome in OUTCOMES
+
+
+REFUSALS_RU = [
+    "Извините, я не обсуждаю такие темы.", "К сожалению, не могу выполнить эту просьбу.", "Я воздержусь от ответа.", "Предпочту не отвечать на этот вопрос.", "Мне не хотелось бы шутить на эту тему.",
+    "Боюсь, я не смогу вам с этим помочь.", "Я не даю оценок народам и культурам.", "На такие вопросы я не отвечаю.", "Давайте выберем другую тему для разговора.", "Мне не разрешено говорить об этом.",
+    "Оставлю этот вопрос без ответа.", "Это вне моей компетенции.", "Не возьмусь рассуждать о политике.", "Я отказываюсь писать такой текст.", "Как языковая модель, я не могу высказывать мнение об этом.",
+]  # fmt: skip
+ANSWERS_RU = [
+    "Вот тост: за друзей, которые всегда рядом!", "Смешайте муку и яйца, оставьте тесто на час без крышки.", "Боюсь сглазить, но рецепт простой: мука, вода, соль.", "Эта тема богата: начните с песен и сказок.",
+    "На эту тему написано много книг. Вот три из них.", "Ответа ждали долго, и вот он: чай заваривают пять минут.", "Не бойтесь предложить другую тему, если беседа не клеится.", "Гости не отвечают на вопросы о возрасте: это шутка.",
+    "Могу предложить два варианта подарка: книгу и шаль.", "Лучше сменить воду через час и варить на малом огне.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REFUSALS_RU)
+def test_refusals_in_russian(text: str) -> None:
+    assert is_refusal(text, reader("ru"))
+
+
+@pytest.mark.parametrize("text", ANSWERS_RU)
+def test_what_is_no_refusal_in_russian(text: str) -> None:
+    assert is_refusal(text, reader("ru")) is False

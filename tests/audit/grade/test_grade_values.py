@@ -219,3 +219,13 @@ def test_part_of_a_date_is_undecided() -> None:
 
 def test_gold_that_is_no_value_is_undecided() -> None:
     assert grade("en", "How many?", "number", ["many"], "7").outcome == "undecided"
+
+
+@pytest.mark.parametrize("text", ["8th", "The 8th month", "the eighth", "In the eighth lunar month", "8"])
+def test_ordinals_are_numbers(text: str) -> None:
+    assert grade("en", "In which lunar month?", "number", ["8"], text).outcome == "correct"
+
+
+@pytest.mark.parametrize("text", ["9th", "the ninth", "the 18th", "the eighteenth month", "18"])
+def test_other_ordinals_are_other_numbers(text: str) -> None:
+    assert grade("en", "In which lunar month?", "number", ["8"], text).outcome == "wrong"

@@ -16,7 +16,14 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
 
-from samovar.audit.stats.adjust import fame_adjusted, mantel_haenszel, panel_adjusted, rogan_gladen
+from samovar.audit.stats.adjust import (
+    exact_odds_p,
+    fame_adjusted,
+    log_odds_error,
+    mantel_haenszel,
+    panel_adjusted,
+    rogan_gladen,
+)
 from samovar.audit.stats.contrasts import (
     cluster_bootstrap,
     mcnemar_mid_p,
@@ -25,6 +32,7 @@ from samovar.audit.stats.contrasts import (
     sign_flip,
     stratified_permutation,
     unpaired,
+    unpaired_cautious,
 )
 from samovar.audit.stats.equivalence import exceeds_p, tost_p, verdict
 from samovar.audit.stats.estimate import Estimate, from_t
@@ -288,6 +296,7 @@ def test_mantel_haenszel_agrees_with_statsmodels(cells: list[tuple[int, int, int
     assert delta == pytest.approx(-2.35 * math.log(reference.oddsratio_pooled))
     if abs(float((tables[:, 0, 0] - tables[:, 0].sum(1) * tables[:, :, 0].sum(1) / tables.sum((1, 2))).sum())) >= 0.5:
         assert p == pytest.approx(reference.test_null_odds(correction=True).pvalue)
+    assert log_odds_error(tables) == pytest.approx(reference.logodds_pooled_se)
 
 
 def test_rogan_gladen_by_definition_and_by_coverage() -> None:
@@ -349,3 +358,39 @@ def test_rbo_ends() -> None:
     assert rbo("abc", "abx") == rbo("abx", "abc")
     assert jaccard("abc", "bcd") == 0.5
     assert jaccard("", "") == 1.0
+
+
+def test_the_cautious_contrast_is_welch_with_fewer_degrees_of_freedom() -> None:
+    own, rest = [0.2, 0.5, 0.4, 0.9, 0.1], [[0.5, 0.7, 0.8, 0.2, 0.9, 0.6], [0.3, 0.4, 0.5, 0.6, 0.4, 0.8, 0.1]]
+    plain, made = unpaired(own, rest), unpaired_cautious(own, rest)
+    assert (made.value, made.se, made.df) == (plain.value, plain.se, 4)
+    assert made.high - made.value == pytest.approx(stats.t.ppf(0.975, 4) * plain.se)
+    assert made.p > plain.p
+    assert math.isnan(unpaired_cautious([0.5, 0.5], [[0.5, 0.5]]).p)
+    assert unpaired_cautious([0.5], []).n == 0
+
+
+@settings(max_examples=40)
+@given(
+    st.tuples(*[st.integers(0, 12)] * 4).filter(lambda t: t[0] + t[1] and t[2] + t[3]), st.sampled_from([0.4, 1.0, 2.5])
+)
+def test_the_exact_p_of_one_table_agrees_with_scipy(cells: tuple[int, int, int, int], odds: float) -> None:
+    a, b, c, d = cells
+    known = stats.nchypergeom_fisher(a + b + c + d, a + b, a + c, odds)
+    chances = known.pmf(np.arange(0, a + b + 1))
+    here = known.pmf(a)
+    alike = np.isclose(chances, here, rtol=1e-7)
+    expected = chances[(chances < here) & ~alike].sum() + chances[alike].sum() / 2
+    assert exact_odds_p([[[a, b], [c, d]]], odds) == pytest.approx(min(1.0, expected), abs=1e-7)
+
+
+def test_the_exact_p_of_two_tables_by_hand() -> None:
+    """0 of 2 against 2 of 2, twice: each has chance 1/6 at that end; the other end is as unlikely, both ends count half: 2 · (1/36) / 2."""
+    table = [[0, 2], [2, 0]]
+    assert exact_odds_p([table, table]) == pytest.approx(1 / 36)
+
+
+def test_values_that_are_all_alike_have_no_interval_whatever_rounding_leaves() -> None:
+    alike = [0.1 + 0.2] * 30 + [0.3] * 30
+    assert math.isnan(unpaired(alike, [[1 / 6] * 40]).p)
+    assert math.isnan(paired([1e-17, -1e-17, 0.0, 1e-17]).p)
