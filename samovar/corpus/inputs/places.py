@@ -1,0 +1,182 @@
+"""Where inputs lie: local paths and fsspec URLs, listed in a fixed order and opened for reading at any offset.
+
+Knows no format. A file's stamp (size and time of change or tag) is taken when a build is planned and compared when it
+is read. Local files never go through fsspec. Source: the fsspec specification (AbstractFileSystem).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from samovar.corpus.blob import open_regular
+from samovar.corpus.document import LedgerRow
+from samovar.corpus.sources import walk
+from samovar.errors import ExtractionError, InputError, MissingExtraError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
+_GLOB = frozenset("*?[")
+_STAMPS = ("ETag", "etag", "md5Hash", "md5", "checksum", "version_id", "generation", "mtime", "LastModified", "created")
+_BLOCK_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One input file. `place` opens it, `name` stands for it in addresses (as the recipe names it), `stamp` changes
+    when its content does. `fault` (reason, value) is set for what was found but cannot be read, e.g. a symlink loop."""
+
+    place: str
+    name: str
+    num_bytes: int = 0
+    stamp: str = ""
+    fault: tuple[str, str] | None = None
+
+
+def is_url(path: str) -> bool:
+    """Tell an fsspec URL (``s3://…``, ``zip://a::s3://…``) from a local path."""
+    return bool(_URL.match(path))
+
+
+def list_places(paths: Sequence[str], base: str = "") -> list[Place]:
+    """Return every file that the paths, folders, globs and URLs name, each once, in a fixed order.
+
+    Raises:
+        InputError: a path names nothing, or its file system cannot be reached.
+    """
+    found: dict[str, Place] = {}
+    for path in paths:
+        places = list(_list_url(path) if is_url(path) else _list_local(path, base))
+        if not places:
+            raise InputError(f"expected files at {path}, found none: check the path (relative to {base or 'here'})")
+        for place in places:
+            found.setdefault(place.place, place)
+    return list(found.values())
+
+
+def _list_local(path: str, base: str) -> Iterator[Place]:
+    root = os.path.abspath(os.path.expanduser(base or "."))
+    expanded = os.path.expanduser(path)
+    absolute = os.path.join(root, expanded)
+    for item in walk([absolute]):
+        if isinstance(item, LedgerRow):
+            if item.reason == "hidden":
+                continue
+            if item.reason == "not_found" and item.uri == absolute:
+                return
+            yield Place(item.uri, _name(item.uri, root, expanded), fault=(item.reason, item.value))
+        else:
+            yield _describe_local(item, root, expanded)
+
+
+def _describe_local(path: Path, root: str, pattern: str) -> Place:
+    name = _name(str(path), root, pattern)
+    try:
+        state = path.stat()
+    except OSError as error:
+        return Place(str(path), name, fault=("unreadable", str(error)))
+    return Place(str(path), name, state.st_size, f"{state.st_size}:{state.st_mtime_ns}")
+
+
+def _name(path: str, root: str, pattern: str) -> str:
+    """Return the path as the recipe would write it: relative patterns give relative names."""
+    shown = path if os.path.isabs(pattern) else os.path.relpath(path, root)
+    return Path(shown).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _list_url(url: str) -> Iterator[Place]:
+    system, path = _file_system(url)
+    try:
+        if _GLOB & set(path):
+            paths = system.glob(path)
+        elif system.isdir(path):
+            paths = system.find(path)
+        else:
+            paths = [path] if system.exists(path) else []
+        for item in sorted(map(str, paths)):
+            hidden = any(part.startswith(".") for part in item.removeprefix(path).split("/"))
+            if not hidden and not system.isdir(item):
+                yield _describe_url(system, item, url)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{url} cannot be listed: {error}; check the address and the access keys") from error
+
+
+def _describe_url(system: Any, path: str, url: str) -> Place:
+    info = system.info(path)
+    size = int(info.get("size") or 0)
+    stamp = next((str(info[key]) for key in _STAMPS if info.get(key)), "")
+    full = system.unstrip_protocol(path)
+    if "::" in url:  # zip://inner::s3://outer names the inner file in its first part
+        full = f"{full}::{url.split('::', 1)[1]}"
+    return Place(full, full, size, f"{size}:{stamp}")
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingExtraError("corpus", f"reading {url}") from error
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        driver = url.partition(":")[0]
+        raise InputError(f"{url} needs a driver for '{driver}' that is not installed: {error}") from error
+    except (ValueError, OSError) as error:
+        raise InputError(f"{url} cannot be opened: {error}; check the address and the access keys") from error
+    return system, str(path)
+
+
+def open_place(place: str, stamp: str = "") -> BinaryIO:
+    """Open a file for reading and seeking; the caller closes it.
+
+    Raises:
+        InputError: it is missing or unreachable, or its stamp is not the given one any more.
+    """
+    if is_url(place):
+        return _open_url(place, stamp)
+    try:
+        file = open_regular(Path(place))
+    except ExtractionError as error:
+        raise InputError(
+            f"{place} cannot be opened ({error.reason}): it was there when the build was planned"
+        ) from error
+    state = os.fstat(file.fileno())
+    try:
+        _check_stamp(place, stamp, f"{state.st_size}:{state.st_mtime_ns}")
+    except InputError:
+        file.close()
+        raise
+    return file
+
+
+def _open_url(url: str, stamp: str) -> BinaryIO:
+    system, path = _file_system(url)
+    try:
+        if stamp:
+            system.invalidate_cache()
+            _check_stamp(url, stamp, _describe_url(system, path, url).stamp)
+        file = system.open(path, "rb", block_size=_BLOCK_BYTES)
+        with suppress(AttributeError):
+            file.samovar_system = system  # that of an archive closes its files when it is forgotten
+        return cast(BinaryIO, file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{url} cannot be opened: {error}; check the address and the access keys") from error
+
+
+def _check_stamp(place: str, expected: str, found: str) -> None:
+    if expected and expected != found:
+        raise InputError(
+            f"{place} changed after the build was planned (size:time was {expected}, is {found}): "
+            "start the build anew, or bring the old file back"
+        )
+
+
+def measure(file: BinaryIO) -> int:
+    """Return the size of an open file; its position becomes 0."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
