@@ -16,7 +16,8 @@ _INVISIBLE = re.compile(
 )
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_SPACES = re.compile(r"[ \u00a0\u2000-\u200a\u202f\u205f\u3000]+")
+_OTHER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+_SPACES = re.compile(" {2,}")
 _TRAILING = re.compile(r"(?<![ \t])[ \t]+(?=\n|\Z)")  # the look-behind keeps a million tabs linear
 _BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -28,11 +29,23 @@ def clean_text(text: str) -> str:
     No-break and typographic spaces become plain ones; runs of spaces inside a line collapse, tabs stay (they
     separate cells). Cleaning twice changes nothing more.
     """
-    text = _BREAKS.sub("\n", text)
-    text = _CONTROL.sub("", _INVISIBLE.sub("", text))
-    text = unicodedata.normalize("NFC", _SPACES.sub(" ", text))
-    text = _TRAILING.sub("", text)
-    return _BLANK_LINES.sub("\n\n", text).strip(" \t\n")
+    if not _has_plain_characters_only(text):
+        text = _BREAKS.sub("\n", text)
+        text = _OTHER_SPACES.sub(" ", _CONTROL.sub("", _INVISIBLE.sub("", text)))
+    text = unicodedata.normalize("NFC", text.replace("\u00a0", " "))
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
+    if " \n" in text or "\t\n" in text:
+        text = _TRAILING.sub("", text)
+    if "\n\n\n" in text:
+        text = _BLANK_LINES.sub("\n\n", text)
+    return text.strip(" \t\n")
+
+
+def _has_plain_characters_only(text: str) -> bool:
+    """Tell whether nothing but spaces and blank lines can be wrong: `str.isprintable` is false for all other spaces, breaks, control and
+    invisible characters, and ten times as fast as looking for them by pattern."""
+    return text.replace("\n", " ").replace("\t", " ").replace("\u00a0", " ").isprintable()
 
 
 def clean_line(text: str) -> str:

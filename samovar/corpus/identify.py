@@ -16,18 +16,25 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 from samovar.errors import ExtractionError
 
 UNDETERMINED = "und"
 MIN_CHARACTERS = 51  # at 50 and below both detectors guess
-_WINDOW = 500  # characters; three windows of a long text are looked at: fastText costs 1 ms per 1,000
-_FREQUENT = 0.003  # a letter rarer than this may come from a quoted foreign name
+_WINDOW = 300  # characters; three windows of a long text are looked at: fastText costs 0.2 ms per 1,000
+_FASTTEXT_WINDOW = 600  # characters; with 400 a Bulgarian document was taken for Russian
+_CLEAR_SCORE = 500  # CLD2's score for a text of 1 KB; clear texts have 550 to 1,000
+_VERY_CLEAR_SCORE = 850  # asked of the languages that CLD2 takes others' texts for
+_CLEAR_LENGTH = 250
+_FREQUENT = 0.01  # letters outside the alphabet rarer than this may come from quoted foreign names
 _MIN_FOR_MARKS = (
     400  # letters after which a language's own letters must have turned up (at 150 one text in 30 has none yet)
 )
-_LATIN = re.compile("[A-Za-z]")
+_FEW = 0.3  # of a line's characters in the script of the alphabets: fewer, and it is in another one
+_LONG_LINE = 100  # characters of a line that are worth a detector's time
+_LATIN_WORDS = re.compile("[A-Za-z]+")
 _TAG = re.compile(r"[a-z]{2,3}\b")
 
 
@@ -41,24 +48,25 @@ class Alphabet:
     def rules_out(self, letters: Counter[str]) -> bool:
         """Tell whether a text with these letter counts cannot be in the language."""
         total = sum(letters.values())
-        floor = max(2.0, _FREQUENT * total)
-        strange = any(count >= floor and letter not in self.letters for letter, count in letters.items())
+        num_strange = sum(count for letter, count in letters.items() if letter not in self.letters)
+        strange = num_strange >= max(2.0, _FREQUENT * total)
         unmarked = bool(self.marks) and total >= _MIN_FOR_MARKS and not self.marks & letters.keys()
         return strange or unmarked
 
 
 @cache
-def _tables() -> tuple[dict[str, Alphabet], dict[str, str], re.Pattern[str]]:
-    data = tomllib.loads(files("samovar.corpus").joinpath("data/alphabets.toml").read_text("utf-8"))
+def _load() -> dict[str, Any]:
+    return tomllib.loads(files("samovar.corpus").joinpath("data/alphabets.toml").read_text("utf-8"))
+
+
+@cache
+def _tables() -> tuple[dict[str, Alphabet], dict[str, str]]:
+    data = _load()
     alphabets = {
         tag: Alphabet(frozenset(entry["letters"]), frozenset(entry["marks"]))
         for tag, entry in data["alphabets"].items()
     }
-    # Only letters of the scripts that the table covers take part in the veto: a Latin name in the text proves nothing.
-    covered = "".join(
-        sorted({letter for alphabet in alphabets.values() for letter in alphabet.letters if not letter.isascii()})
-    )
-    return alphabets, data["codes"], re.compile(f"[{re.escape(covered)}]")
+    return alphabets, data["codes"]
 
 
 @cache
@@ -86,6 +94,58 @@ def uses_script_of_table(tag: str) -> bool:
     return tag in _tables()[0]
 
 
+def could_be(tag: str, text: str) -> bool:
+    """Tell whether the letters of a text allow that it is in the language."""
+    return not _rules_out(tag, _count_covered(_sample(text)))
+
+
+def find_foreign_lines(text: str, language: str) -> dict[int, str]:
+    """Return the lines, by number, that are surely in another language than the text's.
+
+    Only suspects are identified: lines mostly in letters of another script, lines with letters that are not in the language's alphabet, and
+    long lines without the letters that a text in it must have.
+    """
+    alphabet = _tables()[0].get(language)
+    lines = ((number, line) for number, line in enumerate(text.split("\n")) if len(line) >= MIN_CHARACTERS)
+    if alphabet is None:
+        return {number: line for number, line in lines if len(line) >= _LONG_LINE and _sounds_foreign(line, language)}
+    strange, marks = _line_patterns(language)
+    is_mixed = strange.search(text) is not None
+    found, other_script = {}, {}
+    for number, line in lines:
+        if len(line.encode("utf-8", "replace")) - len(line) < _FEW * len(line):
+            other_script[number] = line
+        elif _is_suspect(line, strange if is_mixed else None, marks) and _is_other(line, language):
+            found[number] = line
+    if other_script and _sounds_foreign(" ".join(other_script.values())[: 2 * _WINDOW], language):
+        found.update(other_script)
+    return found
+
+
+def _is_suspect(line: str, strange: re.Pattern[str] | None, marks: re.Pattern[str]) -> bool:
+    if strange and len(strange.findall(line)) >= max(2, _FREQUENT * len(line)):
+        return True
+    return len(line) >= 2 * MIN_CHARACTERS and not marks.search(line)
+
+
+def _is_other(line: str, language: str) -> bool:
+    return identify_language(line)[0] not in (language, UNDETERMINED)
+
+
+def _sounds_foreign(line: str, language: str) -> bool:
+    tag, reliable, _ = _ask_cld2(line)
+    return reliable and tag not in (language, UNDETERMINED)
+
+
+@cache
+def _line_patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return patterns of the letters that are not in the language's alphabet, and of those that are its own."""
+    own = _tables()[0][language]
+    strange = "".join(re.escape(letter + letter.upper()) for letter in sorted(_covered() - own.letters))
+    marks = "".join(re.escape(letter + letter.upper()) for letter in sorted(own.marks))
+    return re.compile(f"[{strange}]"), re.compile(f"[{marks}]" if marks else "")
+
+
 def identify_language(text: str) -> tuple[str, float]:
     """Return (BCP 47 tag, confidence in 0…1); ``("und", …)`` for 50 characters or fewer, or when the detectors
     disagree."""
@@ -93,10 +153,15 @@ def identify_language(text: str) -> tuple[str, float]:
     if len(sample) < MIN_CHARACTERS:
         return UNDETERMINED, 0.0
     letters = _count_covered(sample)
-    ranked = [(tag, p) for tag, p in _ask_fasttext(sample) if not _rules_out(tag, letters)]
-    second, reliable = _ask_cld2(sample)
+    if letters and len(plain := " ".join(_LATIN_WORDS.sub(" ", sample).split())) >= MIN_CHARACTERS:
+        sample = plain  # names and code in another script tell nothing, and make both detectors unsure
+    second, reliable, score = _ask_cld2(sample)
     if _rules_out(second, letters):
         reliable = False
+    floor = _VERY_CLEAR_SCORE if second in _greedy()[1] else _CLEAR_SCORE
+    if reliable and score >= floor and len(sample) >= _CLEAR_LENGTH:
+        return second, 0.95
+    ranked = [(tag, p) for tag, p in _ask_fasttext(sample[:_FASTTEXT_WINDOW]) if not _rules_out(tag, letters)]
     return _decide(ranked, second, reliable) if ranked or reliable else _decide_by_alphabet(letters)
 
 
@@ -111,7 +176,25 @@ def _decide(ranked: list[tuple[str, float]], second: str, second_allowed: bool) 
         return second, 0.6
     if first not in _cld2_languages() and confidence >= 0.6:
         return first, confidence
+    return _settle(ranked, second)
+
+
+def _settle(ranked: list[tuple[str, float]], second: str) -> tuple[str, float]:
+    """When both are sure of different languages: the one that does not take others' texts for this language."""
+    first, confidence = ranked[0]
+    greedy_first, greedy_second = (tag in tags for tag, tags in zip((first, second), _greedy(), strict=True))
+    if greedy_second and not greedy_first and confidence >= 0.4:
+        return first, 0.6
+    if greedy_first and not greedy_second and confidence < 0.95 and any(tag == second for tag, _ in ranked):
+        return second, 0.6
     return UNDETERMINED, confidence
+
+
+@cache
+def _greedy() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the languages that fastText and CLD2 take others' texts for."""
+    greedy = _load()["greedy"]
+    return frozenset(greedy["fasttext"]), frozenset(greedy["cld2"])
 
 
 def _decide_by_alphabet(letters: Counter[str]) -> tuple[str, float]:
@@ -135,13 +218,31 @@ def _sample(text: str) -> str:
 
 def _count_covered(sample: str) -> Counter[str]:
     """Count the letters of the scripts in the alphabet table; empty when most of the text is in Latin letters."""
-    letters = Counter(_tables()[2].findall(sample.lower()))
-    return letters if len(_LATIN.findall(sample)) <= letters.total() else Counter()
+    counts = Counter(sample.lower())
+    letters = Counter({letter: count for letter, count in counts.items() if letter in _covered()})
+    num_latin = sum(counts[letter] for letter in ascii_lowercase)
+    return letters if num_latin <= letters.total() else Counter()
+
+
+@cache
+def _covered() -> frozenset[str]:
+    """Return the letters that take part in the veto, those of the scripts that the table covers: a Latin name proves nothing."""
+    return frozenset(
+        letter for alphabet in _tables()[0].values() for letter in alphabet.letters if not letter.isascii()
+    )
 
 
 def _rules_out(tag: str, letters: Counter[str]) -> bool:
     alphabet = _tables()[0].get(tag)
-    return alphabet is not None and bool(letters) and alphabet.rules_out(letters)
+    if not letters:
+        return False
+    return tag in _latin() if alphabet is None else alphabet.rules_out(letters)
+
+
+@cache
+def _latin() -> frozenset[str]:
+    """Return the languages in Latin letters that detectors name for texts with code or foreign names in them."""
+    return frozenset(_load()["latin"])
 
 
 def _ask_fasttext(sample: str) -> list[tuple[str, float]]:
@@ -156,12 +257,13 @@ def _cld2_languages() -> frozenset[str]:
     return frozenset(clean_language(code) for _, code in pycld2.LANGUAGES)
 
 
-def _ask_cld2(sample: str) -> tuple[str, bool]:
+def _ask_cld2(sample: str) -> tuple[str, bool, int]:
+    """Return the language, whether CLD2 calls that reliable, and its score."""
     import pycld2
 
     try:
         reliable, _, details = pycld2.detect(sample.encode("utf-8", "replace"), bestEffort=True)
     except pycld2.error:
-        return UNDETERMINED, False
-    tag = str(details[0][1])
-    return (UNDETERMINED, False) if tag == "un" else (clean_language(tag), bool(reliable))
+        return UNDETERMINED, False, 0
+    tag, score = str(details[0][1]), int(details[0][3])
+    return (UNDETERMINED, False, 0) if tag == "un" else (clean_language(tag), bool(reliable), score)

@@ -112,6 +112,10 @@ class LetterPairs:
         """
         return self.score_classes(text.translate(self.classes))
 
+    def count_kin(self, text: str) -> int:
+        """Return how many letters are of the alphabet's script, but not of the alphabet."""
+        return text.translate(self.classes).count(KIN)
+
     def score_classes(self, classes: str) -> float:
         """As `score`, for a string already translated to classes."""
         total, num_pairs = 0.0, 0

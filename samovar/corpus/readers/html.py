@@ -7,8 +7,10 @@ Curated pages (folders, EPUB, ZIM) keep everything but navigation, headers, foot
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 from samovar.corpus.blob import Blob
@@ -33,8 +35,13 @@ BOILERPLATE = [
     ".noprint",
 ]
 _MIN_KEPT = 0.6
+_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.I)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_:.-]{2,40})""", re.I)
+_META = re.compile(r"""<meta\s((?:[^<>"']|"[^"<]{0,2000}"|'[^'<]{0,2000}'){1,3000})>""", re.I)
+_ATTRIBUTE = re.compile(r"""([a-z:_-]{1,40})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
+_HEAD_END = re.compile(r"</head|<body", re.I)
+_MAX_HEAD = 50_000  # characters
 _JSON_DATE = re.compile(r'"datePublished"\s*:\s*"([^"]{4,40})"')
 _CELLS = re.compile(r"(?<! )[ ]*\t[\t ]*")
 _INDENT = re.compile(r"^[ ]+", re.M)
@@ -55,17 +62,24 @@ _DATE_NAMES = (
 _PUBLISHER_NAMES = ("og:site_name", "dc.publisher", "dcterms.publisher", "citation_publisher", "application-name")
 
 
-def decode_html(data: bytes) -> tuple[str, str]:
+def decode_html(data: bytes, declared: str = "") -> tuple[str, str]:
     """Decode a page: valid UTF-8 first, then the charset it declares if that decodes without loss, then by its
-    letters."""
-    found = _XML_ENCODING.search(data[:1024]) or _CHARSET.search(data[:4096])
+    letters. `declared` is what the server said: it counts where the page says nothing."""
+    if not data.startswith(_BOMS) and b"\0" not in data:
+        try:
+            return data.decode("utf-8"), "utf-8"
+        except UnicodeDecodeError:
+            pass
     text, name = decode_bytes(data)
-    if name == "utf-8" or name.startswith("utf-16") or not found:
+    if name == "utf-8" or name.startswith("utf-16"):
         return text, name
-    declared = found.group(1).decode("ascii").lower()
+    if found := _XML_ENCODING.search(data[:1024]) or _CHARSET.search(data[:4096]):
+        declared = found.group(1).decode("ascii")
+    elif not declared or declared.lower() in ("iso-8859-1", "latin-1", "latin1", "us-ascii"):
+        return text, name  # what servers say by default proves nothing
     try:
-        return data.decode(declared), declared
-    except (LookupError, UnicodeError):
+        return data.decode(declared), declared.lower()
+    except (LookupError, UnicodeError, ValueError):
         return text, name
 
 
@@ -84,19 +98,18 @@ def draft_page(
     from resiliparse.parse.html import HTMLTree
 
     tree: Any = HTMLTree.parse(html)
-    metas = _read_metas(tree)
-    root = tree.document.query_selector("html")
-    heading = tree.document.query_selector("h1")
+    metas = _read_metas(tree, html)
+    root = tree.document.document_element
     author = _first(metas, ("author", "article:author", "dc.creator", "citation_author"))
     return Draft(
         uri,
         extract_text(tree, open_web=open_web),
-        title=metas.get("og:title") or tree.title or (heading.text if heading else "") or "",
+        title=metas.get("og:title") or tree.title or _find_heading(tree),
         fallback_title=fallback_title,
         language=(root.getattr("lang") or root.getattr("xml:lang") or "") if root else "",
         published=_first(metas, _DATE_NAMES) or _find_date(tree, html),
         publisher=_first(metas, _PUBLISHER_NAMES),
-        licence=_find_licence(tree, metas),
+        licence=_find_licence(tree, html, metas),
         metadata={"author": author} if author else {},
         changed=changed,
     )
@@ -108,22 +121,39 @@ def extract_text(tree: Any, *, open_web: bool = False) -> str:
     from resiliparse.extract.html2text import extract_plain_text
 
     options: dict[str, Any] = {"preserve_formatting": True, "list_bullets": False, "alt_texts": False}
-    whole = str(extract_plain_text(tree, skip_elements=BOILERPLATE, **options))
-    if open_web:
-        main = str(extract_plain_text(tree, main_content=True, **options))
-        if len(main) >= _MIN_KEPT * len(whole):
+    main = str(extract_plain_text(tree, main_content=True, **options)) if open_web else ""
+    whole = main
+    if not main or len(main) < _MIN_KEPT * len((tree.body.text if tree.body else "") or ""):
+        whole = str(extract_plain_text(tree, skip_elements=BOILERPLATE, **options))
+        if main and len(main) >= _MIN_KEPT * len(whole):
             whole = main
-    return _INDENT.sub("", _CELLS.sub("\t", whole))
+    if "\t" in whole:
+        whole = _CELLS.sub("\t", whole)
+    return _INDENT.sub("", whole) if "\n " in whole or whole.startswith(" ") else whole
 
 
-def _read_metas(tree: Any) -> dict[str, str]:
+def _read_metas(tree: Any, html: str) -> dict[str, str]:
+    """Read the ``<meta>`` of the head by pattern, which is six times as fast as asking the tree, and marked-up ones of the body."""
     metas: dict[str, str] = {}
-    for element in tree.document.query_selector_all("meta"):
-        name = element.getattr("property") or element.getattr("name") or element.getattr("itemprop")
-        content = element.getattr("content")
-        if name and content and content.strip():
-            metas.setdefault(name.strip().lower(), content.strip())
+    end = _HEAD_END.search(html)
+    for found in _META.finditer(html, 0, end.start() if end else _MAX_HEAD):
+        values = {name.lower(): one or two or three for name, one, two, three in _ATTRIBUTE.findall(found.group(1))}
+        _add_meta(metas, values.get("property") or values.get("name") or values.get("itemprop"), values.get("content"))
+    if 'itemprop="datePublished"' in html or "itemprop='datePublished'" in html:
+        for element in tree.document.query_selector_all("meta[itemprop='datePublished']"):
+            _add_meta(metas, element.getattr("itemprop"), element.getattr("content"))
     return metas
+
+
+def _add_meta(metas: dict[str, str], name: str | None, content: str | None) -> None:
+    if name and content and content.strip():
+        content = unescape(content) if "&" in content else content
+        metas.setdefault(name.strip().lower(), content.strip())
+
+
+def _find_heading(tree: Any) -> str:
+    heading = tree.document.query_selector("h1")
+    return (heading.text if heading else "") or ""
 
 
 def _first(metas: dict[str, str], names: tuple[str, ...]) -> str:
@@ -131,13 +161,17 @@ def _first(metas: dict[str, str], names: tuple[str, ...]) -> str:
 
 
 def _find_date(tree: Any, html: str) -> str:
-    if found := _JSON_DATE.search(html):
+    if '"datePublished"' in html and (found := _JSON_DATE.search(html)):
         return found.group(1)
+    if "<time" not in html:
+        return ""
     element = tree.document.query_selector("time[pubdate], time[itemprop='datePublished'], article time[datetime]")
     return (element.getattr("datetime") or "") if element else ""
 
 
-def _find_licence(tree: Any, metas: dict[str, str]) -> str:
-    element = tree.document.query_selector("link[rel='license'], a[rel='license'], link[rel='copyright']")
+def _find_licence(tree: Any, html: str, metas: dict[str, str]) -> str:
+    element = None
+    if "license" in html or "copyright" in html:
+        element = tree.document.query_selector("link[rel='license'], a[rel='license'], link[rel='copyright']")
     href = element.getattr("href") if element else ""
     return clean_licence(href or _first(metas, ("dc.rights", "dcterms.rights", "license")))

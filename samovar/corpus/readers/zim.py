@@ -105,6 +105,18 @@ class ZimFile:
         title, _ = self._read_string(position)
         return Entry(namespace.decode("latin-1"), path, title or path, self.mimes[mime], cluster, blob)
 
+    def pointers(self) -> bytes:
+        """Return where the directory entries are, in path order: little-endian 64-bit numbers, one after another."""
+        return self._slice(self._paths, 8 * self.num_entries)
+
+    def view(self) -> memoryview | None:
+        """Return the whole file as memory; None when it is not in memory."""
+        return memoryview(self._buffer) if isinstance(self._buffer, bytes | mmap.mmap) else None
+
+    def entry_head(self, start: int) -> bytes:
+        """Return the 16 bytes that a directory entry begins with."""
+        return self._slice(start, 16)
+
     def cluster(self, number: int) -> list[bytes]:
         """Unpack a cluster and return its blobs."""
         if number >= self.num_clusters:
@@ -170,7 +182,7 @@ def read_zim(blob: Blob, job: Job) -> Iterator[Extracted | LedgerRow]:
             yield drop(blob.uri, "damaged", f"{num_damaged} of {zim.num_entries} directory entries")
         if not pages:
             raise ExtractionError("empty", f"{blob.uri} holds no HTML entries", f"{zim.num_entries} entries")
-        about = _read_metadata(zim, metadata)
+        about = read_about(zim, metadata)
         for number, entries in pages.items():
             yield from _read_cluster(zim, number, entries, about, blob, job)
 
@@ -195,7 +207,8 @@ def _sort_entries(zim: ZimFile) -> tuple[dict[int, list[Entry]], list[Entry], in
     return dict(sorted(pages.items())), metadata, num_damaged
 
 
-def _read_metadata(zim: ZimFile, entries: list[Entry]) -> dict[str, str]:
+def read_about(zim: ZimFile, entries: list[Entry]) -> dict[str, str]:
+    """Return what the metadata entries say about the file as a whole, e.g. ``{"Language": "rus"}``."""
     about: dict[str, str] = {}
     for entry in entries:
         if entry.path in _METADATA:

@@ -1,0 +1,141 @@
+"""Lines that a site repeats on page after page: menus, notices, footers that main-content extraction left in.
+
+The build counts, over the whole corpus, in how many different texts of a host each line occurs; here lines are hashed, and the repeated
+ones taken out. A long repeated line goes. A short one, which may just as well be a heading or a line of dialogue that many texts share,
+goes only where it stands at an edge of the text or among other repeated lines. Knows no language and no corpus.
+Source: line de-duplication as in CCNet (Wenzek et al. 2020) and RefinedWeb (Penedo et al. 2023); the rule for short lines is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from samovar.corpus.build.item import Item, Notes
+from samovar.corpus.stages.options import StageOptions
+from samovar.corpus.stages.scan import U64, Scan, mix, scan_texts
+
+STAGE = "lines"
+_BASE = np.uint64(0xD6E8FEB86659FD93)
+_LONGEST = 1 << 10  # words of a line that change its hash by their place
+
+
+class LinesOptions(StageOptions):
+    """`min_documents`: a line in at least so many texts of a host is repeated. Lines of fewer than `min_chars` letters and digits or
+    more than `max_chars` are not looked at. A repeated line of at least `long_chars` always goes, a shorter one at an edge of the text
+    or in a run of `min_run` repeated lines. A text with fewer than `min_letters` letters and digits left is dropped."""
+
+    min_documents: int = Field(10, ge=2)
+    min_chars: int = Field(2, ge=1)
+    max_chars: int = Field(400, ge=1)
+    long_chars: int = Field(40, ge=1)
+    min_run: int = Field(3, ge=1)
+    min_letters: int = Field(20, ge=0)
+
+
+def hash_lines(text: str, options: LinesOptions | None = None) -> U64:
+    """Return one number for each line of ``text.split("\\n")``; 0 for a line that is not looked at."""
+    return hash_lines_of([text], options)[0]
+
+
+def hash_lines_of(texts: list[str], options: LinesOptions | None = None) -> list[U64]:
+    """Return `hash_lines` of each text."""
+    return hash_lines_in(scan_texts(texts), options or LinesOptions())
+
+
+def hash_lines_in(scan: Scan, options: LinesOptions) -> list[U64]:
+    """Return `hash_lines` of each text of a scan."""
+    starts = scan.line_starts()
+    hashes = np.zeros(len(starts), np.uint64)
+    line_of_word = np.searchsorted(starts, scan.starts, "right") - 1
+    lines, first, count = np.unique(line_of_word, return_index=True, return_counts=True)
+    if len(lines):
+        places = np.minimum(np.arange(len(line_of_word)) - np.repeat(first, count), _LONGEST - 1)
+        found = mix(np.add.reduceat(scan.words * _powers()[places], first)) | np.uint64(1)
+        size = np.add.reduceat(scan.lengths, first)
+        found[(size < options.min_chars) | (size > options.max_chars)] = 0
+        hashes[lines] = found
+    bounds = np.searchsorted(starts, scan.texts)
+    return [hashes[bounds[number] : bounds[number + 1]] for number in range(len(scan))]
+
+
+def _powers() -> U64:
+    powers = np.full(_LONGEST, _BASE)
+    powers[0] = 1
+    return np.multiply.accumulate(powers)
+
+
+def remove_lines(
+    item: Item, repeated: Sequence[int] | frozenset[int] | U64, notes: Notes, options: LinesOptions | None = None
+) -> bool:
+    """Take the repeated lines out of an item's text; False when too little is left and it was dropped.
+
+    `repeated` holds the hashes of the lines that are repeated on the item's host; an array must be sorted.
+    """
+    return remove_repeated([item], [repeated], notes, options) == [item]
+
+
+def remove_repeated(
+    items: list[Item],
+    repeated: Sequence[Sequence[int] | frozenset[int] | U64],
+    notes: Notes,
+    options: LinesOptions | None = None,
+) -> list[Item]:
+    """Take repeated lines out of many items, each with the hashes for its host; return those that go on."""
+    options = options or LinesOptions()
+    kept = []
+    for item, hashes, known in zip(items, hash_lines_of([item.text for item in items], options), repeated, strict=True):
+        if _remove(item, hashes, known, notes, options):
+            kept.append(item)
+    return kept
+
+
+def _remove(
+    item: Item, hashes: U64, known: Sequence[int] | frozenset[int] | U64, notes: Notes, options: LinesOptions
+) -> bool:
+    found = _find(hashes, known)
+    if not found.any():
+        return True
+    lines = item.text.split("\n")
+    going = _choose(lines, hashes, found, options)
+    if not going.any():
+        return True
+    before = item.text
+    item.text = "\n".join(line for line, goes in zip(lines, going, strict=True) if not goes).strip("\n")
+    while "\n\n\n" in item.text:
+        item.text = item.text.replace("\n\n\n", "\n\n")
+    notes.change(item.uri, STAGE, "repeated_lines", f"{int(going.sum())} of {len(lines)}")
+    left = sum(map(str.isalnum, item.text[: 20 * options.min_letters + 1000]))
+    if left < options.min_letters:
+        notes.drop(item.uri, STAGE, "only_repeated_lines", left, before)
+        return False
+    return True
+
+
+def _find(hashes: U64, known: Sequence[int] | frozenset[int] | U64) -> npt.NDArray[np.bool_]:
+    if isinstance(known, frozenset):
+        return np.fromiter((int(value) in known for value in hashes), bool, len(hashes))
+    array = np.asarray(known, np.uint64)
+    if not len(array):
+        return np.zeros(len(hashes), bool)
+    place = np.minimum(np.searchsorted(array, hashes), len(array) - 1)
+    found: npt.NDArray[np.bool_] = (array[place] == hashes) & (hashes != 0)
+    return found
+
+
+def _choose(
+    lines: list[str], hashes: U64, found: npt.NDArray[np.bool_], options: LinesOptions
+) -> npt.NDArray[np.bool_]:
+    """Return which of the repeated lines go; blank lines and lines without a hash neither make nor break a run."""
+    going = np.zeros(len(lines), bool)
+    looked_at = np.flatnonzero(hashes)
+    flags = found[looked_at]
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        at_edge = start == 0 or end == len(looked_at)
+        for place in looked_at[start:end]:
+            going[place] = at_edge or end - start >= options.min_run or len(lines[place]) >= options.long_chars
+    return going

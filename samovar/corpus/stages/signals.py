@@ -1,0 +1,189 @@
+"""Numbers that describe a text without knowing its language; the quality stage's rules are thresholds on them.
+
+Computed for many texts at once from one scan. Shares are between 0 and 1. Sources of the ideas: Gopher (Rae et al. 2021, appendix A), C4
+(Raffel et al. 2020), RefinedWeb (Penedo et al. 2023), FineWeb (Penedo et al. 2024); what assumed English (stop words, Latin letters, ASCII
+punctuation) is replaced by Unicode categories.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from samovar.corpus.stages.lines import LinesOptions, hash_lines_in
+from samovar.corpus.stages.scan import DIGIT, LETTER, PUNCTUATION, SYMBOL, UPPER, Ints, Scan, mix, script_of
+
+Floats = npt.NDArray[np.float64]
+
+SIGNALS = {
+    "chars": "characters that are no space",
+    "words": "words",
+    "mean_word_length": "letters and digits per word",
+    "share_letters": "letters among the characters that are no space",
+    "share_digits": "digits among them",
+    "share_symbols": "symbols among them: neither letter, digit nor punctuation",
+    "share_upper": "capitals among the letters of scripts that have them",
+    "share_main_script": "letters in the script that has most of them",
+    "share_words_with_letters": "words with a letter",
+    "lines": "lines that are not blank",
+    "mean_line_words": "words per line",
+    "share_short_lines": "lines of at most 30 characters",
+    "share_ended_lines": "lines that end with punctuation",
+    "share_bullet_lines": "lines that begin with a bullet",
+    "share_ellipsis_lines": "lines that end with an ellipsis",
+    "share_duplicate_lines": "lines that stood before in the text",
+    "share_duplicate_line_chars": "characters in such lines",
+    "share_top_2gram": "letters and digits in the most frequent pair of words",
+    "share_top_4gram": "letters and digits in the most frequent run of four words, when it occurs twice",
+    "share_duplicate_5grams": "runs of five words that stood before in the text",
+    "share_duplicate_10grams": "runs of ten words that stood before in the text",
+    "longest_run": "the same character in a row, spaces and line breaks left out",
+    "braces": "curly braces",
+}
+"""Every signal and what it means; the data card prints this."""
+
+_SHORT_LINE = 30
+_BULLETS = np.array([ord(sign) for sign in "•‣▪▫●○■□◦·∙*-–—►▶➢✓✔"], np.uint32)
+_DOTS, _ELLIPSIS = ord("."), 0x2026
+
+
+def measure(scan: Scan) -> dict[str, Floats]:
+    """Return every signal of `SIGNALS` for each text of a scan."""
+    found: dict[str, Floats] = {}
+    for part in (_measure_characters, _measure_words, _measure_lines, _measure_repetition):
+        found.update(part(scan))
+    return found
+
+
+_ALL_LINES = LinesOptions(min_chars=1, max_chars=1_000_000_000)
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    result: Floats = part / np.maximum(whole, 1)
+    return result
+
+
+def _per_text(scan: Scan, owner: Ints, weights: Floats | Ints | npt.NDArray[np.bool_] | None = None) -> Floats:
+    """Return the sum of the weights (or the number) of the things that each text owns."""
+    return np.bincount(owner, weights, minlength=len(scan)).astype(np.float64)
+
+
+def _measure_characters(scan: Scan) -> dict[str, Floats]:
+    kinds = np.arange(256)
+    columns = np.stack([(kinds & bit) != 0 for bit in (LETTER, DIGIT, SYMBOL, PUNCTUATION, UPPER)], axis=1)
+    letters, digits, symbols, punctuation, upper = (_histogram(scan) @ columns.astype(np.float64)).T
+    visible = letters + digits + symbols + punctuation
+    return {
+        "chars": visible,
+        "share_letters": _share(letters, visible),
+        "share_digits": _share(digits, visible),
+        "share_symbols": _share(symbols, visible),
+        "share_upper": _share(upper, letters),
+        "longest_run": _find_longest_runs(scan),
+        "braces": _count_characters(scan, "{}"),
+    }
+
+
+def _histogram(scan: Scan) -> Floats:
+    """Return [n, 256]: how often each kind of character occurs in each text."""
+    result = np.zeros((len(scan), 256))
+    for number in range(len(scan)):
+        result[number] = np.bincount(scan.kinds[scan.texts[number] : scan.texts[number + 1]], minlength=256)
+    return result
+
+
+def _count_characters(scan: Scan, characters: str) -> Floats:
+    places = np.concatenate([np.flatnonzero(scan.codes == ord(character)) for character in characters])
+    return _per_text(scan, scan.text_of(places))
+
+
+def _find_longest_runs(scan: Scan) -> Floats:
+    """Return the length of the longest run of one letter, digit or sign in each text."""
+    same = np.zeros(len(scan.codes) + 1, np.int8)
+    if len(scan.codes) > 1:
+        same[1:-1] = (scan.codes[1:] == scan.codes[:-1]) & (
+            scan.kinds[1:] & (LETTER | DIGIT | SYMBOL | PUNCTUATION) != 0
+        )
+    edges = np.flatnonzero(np.diff(same))
+    starts, lengths = edges[::2], edges[1::2] - edges[::2] + 1
+    result: Floats = np.minimum(1, np.diff(scan.texts) - 1).astype(np.float64)
+    np.maximum.at(result, scan.text_of(starts), lengths)
+    return result
+
+
+def _measure_words(scan: Scan) -> dict[str, Floats]:
+    owner, count = scan.text_of_words(), scan.num_words().astype(np.float64)
+    has_letter = (np.bitwise_or.reduceat(scan.kinds, scan.starts) if len(scan.starts) else scan.kinds[:0]) & LETTER != 0
+    script = script_of(scan.folded[scan.starts])
+    weights = np.where(has_letter, scan.lengths, 0)
+    num_scripts = int(script.max(initial=0)) + 1
+    by_script = np.bincount(owner * num_scripts + script, weights, minlength=len(scan) * num_scripts)
+    by_script = by_script.reshape(len(scan), num_scripts)
+    return {
+        "words": count,
+        "mean_word_length": _share(_per_text(scan, owner, scan.lengths), count),
+        "share_words_with_letters": _share(_per_text(scan, owner, has_letter), count),
+        "share_main_script": _share(by_script.max(axis=1, initial=0), by_script.sum(axis=1)),
+    }
+
+
+def _measure_lines(scan: Scan) -> dict[str, Floats]:
+    starts = scan.line_starts()
+    ends = np.append(starts[1:], len(scan.codes) + 1) - 1
+    full = ends > starts
+    starts, ends = starts[full], ends[full]
+    owner, lengths = scan.text_of(starts), (ends - starts).astype(np.float64)
+    first, last, before = scan.codes[starts], scan.codes[ends - 1], scan.codes[np.maximum(ends - 3, 0)]
+    ended = (scan.kinds[ends - 1] & PUNCTUATION) != 0
+    ellipsis = (last == _ELLIPSIS) | ((last == _DOTS) & (before == _DOTS) & (lengths >= 3))
+    hashes = np.concatenate(hash_lines_in(scan, _ALL_LINES))[full] if len(scan) else np.zeros(0, np.uint64)
+    again = _find_repeated(hashes ^ mix(owner.astype(np.uint64))) & (hashes != 0)
+    count, chars = _per_text(scan, owner), _per_text(scan, owner, lengths)
+    return {
+        "lines": count,
+        "mean_line_words": _share(scan.num_words().astype(np.float64), count),
+        "share_short_lines": _share(_per_text(scan, owner, lengths <= _SHORT_LINE), count),
+        "share_ended_lines": _share(_per_text(scan, owner, ended), count),
+        "share_bullet_lines": _share(_per_text(scan, owner, np.isin(first, _BULLETS)), count),
+        "share_ellipsis_lines": _share(_per_text(scan, owner, ellipsis), count),
+        "share_duplicate_lines": _share(_per_text(scan, owner, again), count),
+        "share_duplicate_line_chars": _share(_per_text(scan, owner, again * lengths), chars),
+    }
+
+
+def _find_repeated(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Return which values stood before."""
+    again = np.ones(len(values), bool)
+    again[np.unique(values, return_index=True)[1]] = False
+    return again
+
+
+def _measure_repetition(scan: Scan) -> dict[str, Floats]:
+    words = scan.num_words().astype(np.float64)
+    found = {}
+    for size in (2, 4):
+        most, _ = _count_ngrams(scan, size)
+        found[f"share_top_{size}gram"] = np.minimum(1.0, _share(np.where(most > 1, most, 0) * size, words))
+    for size in (5, 10):
+        _, repeated = _count_ngrams(scan, size)
+        found[f"share_duplicate_{size}grams"] = _share(repeated, np.maximum(words - size + 1, 1))
+    return found
+
+
+def _count_ngrams(scan: Scan, size: int) -> tuple[Floats, Floats]:
+    """Return how often the most frequent n-gram of each text occurs, and how many n-grams stood before in it.
+
+    The number of the text in the upper 16 bits keeps texts apart under one sort; 48 bits of hash suffice within a text.
+    """
+    hashes, first = scan.ngrams(size)
+    owner = np.searchsorted(scan.first_words, first, "right") - 1
+    keys = np.sort((owner.astype(np.uint64) << np.uint64(48)) | (hashes >> np.uint64(16)))
+    most, repeated = np.zeros(len(scan)), np.zeros(len(scan))
+    if len(keys):
+        starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+        counts = np.diff(np.append(starts, len(keys)))
+        texts = (keys[starts] >> np.uint64(48)).astype(np.int64)
+        bounds = np.flatnonzero(np.concatenate(([True], texts[1:] != texts[:-1])))
+        most[texts[bounds]] = np.maximum.reduceat(counts, bounds)
+        repeated = _per_text(scan, texts, counts - 1)
+    return most, repeated

@@ -1,0 +1,124 @@
+"""Personal data: what is masked, and above all what is not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samovar.corpus.build.item import Item, Notes
+from samovar.corpus.stages.personal import (
+    Personal,
+    PersonalOptions,
+    check_luhn,
+    check_mod97,
+    list_kinds,
+    mask_text,
+)
+
+
+def mask(text: str, language: str = "ru") -> str:
+    return mask_text(text, list_kinds(language))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Пишите: ivan.petrov+news@mail.example.ru.", "Пишите: <email>."),
+        ("почта я@пример.рф, vasya@почта.рф", "почта я@пример.рф, <email>"),
+        ("Тел. +7 (495) 123-45-67, доб. 5", "Тел. <phone>, доб. 5"),
+        ("звоните 8 (912) 345-67-89 или +7 912 345 67 89", "звоните <phone> или <phone>"),
+        ("8-800-555-35-35 бесплатно", "<phone> бесплатно"),
+        ("моб. 9161234567", "моб. <phone>"),
+        ("Телефон 89161234567", "Телефон <phone>"),
+        ("Call +44 20 7946 0958 or +1-202-555-0143", "Call <phone> or <phone>"),
+        ("Карта 4276 1600 1234 5675 Сбербанка", "Карта <card> Сбербанка"),
+        ("card 4111111111111111.", "card <card>."),
+        ("ИНН 7707083893, КПП 773601001", "ИНН <inn>, КПП 773601001"),
+        ("ИНН физического лица: 500100732259", "ИНН физического лица: <inn>"),
+        ("СНИЛС 112-233-445 95", "СНИЛС <snils>"),
+        ("страховой номер 11223344595", "страховой номер <snils>"),
+        ("паспорт 45 08 123456 выдан", "паспорт <passport> выдан"),
+        ("Паспорт серия 4508 № 123456", "Паспорт серия <passport>"),
+        ("счёт GB82 WEST 1234 5698 7654 32 в банке", "счёт <iban> в банке"),
+        ("DE89370400440532013000", "<iban>"),
+    ],
+)
+def test_masked(text: str, expected: str) -> None:
+    assert mask(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Родился 12.04.1961, умер 27.03.1968; годы 1941–1945, 1812-1815.",
+        "ISBN 978-5-17-118366-1, ISBN 5-699-12014-8, ISSN 0234-5678",
+        "версия 2.10.34-1+deb12u10, Python 3.11.7, 10.0.19045.3803",
+        "CAS 7732-18-5, 58-08-2 и 64-17-5",
+        "население 146 150 789 человек, 8 000 000 000 рублей, 1 234 567 890 руб.",
+        "координаты 55.7558, 37.6173; 55°45′21″",
+        "ГОСТ 12.1.005-88, СНиП 2.04.05-91, ОКПО 12345678",
+        "в 1703 году 2 500 000 пудов; 8 (1905) и 7 (1917)",
+        "ИНН 7707083894 — с неверной контрольной цифрой",
+        "112-233-445 96 не номер",
+        "число 4276160012345670 без контрольной цифры, 1111 1111 1111 1111",
+        "время 1700000000 с начала эпохи, id 79161234567890",
+        "счёт 2:1, 3-2-1, 8-9-10 классы, 90-60-90",
+        "SHA-256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "рейс SU 1234, дом 8, кв. 495, 123-45",
+        "GB83 WEST 1234 5698 7654 32 неверен",
+        "твит @ivanov и C++ + 7 = 10; 2 + 2 = 4",
+        "8 2011 12 20 15 и 7 000 000 00 00",
+        "127.0.0.1 и 192.168.0.1:8080",
+    ],
+)
+def test_not_masked(text: str) -> None:
+    assert mask(text) == text
+
+
+def test_counts_are_noted_and_values_are_not() -> None:
+    item, notes = Item(0, "u", "a@b.example, c@d.example, +7 495 123-45-67", language="ru"), Notes("s")
+    assert Personal().apply([item], notes) == [item]
+    assert item.text == "<email>, <email>, <phone>"
+    assert {(row.reason, row.value) for row in notes.rows} == {("email", "2"), ("phone", "1")}
+    assert not any("@" in row.value or "495" in row.value for row in notes.rows)
+
+
+def test_patterns_of_a_country_hold_for_its_language_and_where_asked() -> None:
+    text = "ИНН 7707083893"
+    for options, language, expected in (
+        (PersonalOptions(), "en", text),
+        (PersonalOptions(packs=("ru",)), "en", "ИНН <inn>"),
+        (PersonalOptions(kinds=("email",)), "ru", text),
+        (PersonalOptions(), "xx", text),
+    ):
+        item = Item(0, "u", text, language=language)
+        Personal(options).apply([item], Notes("s"))
+        assert item.text == expected
+
+
+def test_optional_kinds_and_dropping() -> None:
+    item, notes = Item(0, "u", "узлы 10.0.0.1 и 8.8.8.8 и 999.1.1.1"), Notes("s")
+    assert Personal(PersonalOptions(kinds=("ip",), drop_above=1)).apply([item], notes) == []
+    assert item.text == "узлы <ip> и <ip> и 999.1.1.1"
+    assert notes.rows[-1].reason == "much_personal_data"
+
+
+@given(st.text(st.sampled_from("0123456789 -+()@.a№"), max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_masking_twice_changes_nothing_more(text: str) -> None:
+    once = mask(text)
+    assert mask(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1" * 50_000, "1 " * 50_000, "a." * 50_000 + "@", "+7" * 30_000, "(8" * 30_000, "AA11 " * 20_000, "a@" * 30_000],
+)
+def test_long_rubbish_takes_linear_time(text: str) -> None:
+    mask(text)
+
+
+def test_checksums() -> None:
+    assert check_luhn("4111 1111 1111 1111") and not check_luhn("4111 1111 1111 1112")
+    assert check_mod97("GB82 WEST 1234 5698 7654 32") and not check_mod97("GB82")
