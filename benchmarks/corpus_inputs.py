@@ -179,18 +179,17 @@ def mixed_pages(cache: Path, num_bytes: int, part: int = 0) -> Iterator[Page]:
         number += 1
 
 
-def write_mixed(folder: Path, num_bytes: int, parts: int, cache: Path) -> int:
-    """Write mixed pages as several WARC files, unless they are there; return the bytes of the pages."""
-    done = folder / f"mixed.{num_bytes}.{parts}.json"
-    if done.is_file():
-        return int(json.loads(done.read_text())["bytes"])
-    folder.mkdir(parents=True, exist_ok=True)
-    total = sum(
-        write_warc(folder / f"mixed-{n:02d}.warc.gz", mixed_pages(cache, num_bytes // parts, n), 1)
-        for n in range(parts)
-    )
-    done.write_text(json.dumps({"bytes": total}))
-    return total
+def write_mixed(cache: Path, num_bytes: int, parts: int) -> tuple[Path, int]:
+    """Write mixed pages as several WARC files, unless they are there; return their folder and the bytes of the pages."""
+    folder = cache / "mixed" / f"{num_bytes}.{parts}"
+    done = folder / "done.json"
+    if not done.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        sizes = [
+            write_warc(folder / f"{n:02d}.warc.gz", mixed_pages(cache, num_bytes // parts, n), 1) for n in range(parts)
+        ]
+        done.write_text(json.dumps({"bytes": sum(sizes)}))
+    return folder, int(json.loads(done.read_text())["bytes"])
 
 
 # -- planted duplicates -------------------------------------------------------------------------------------------------

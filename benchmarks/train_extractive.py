@@ -2,7 +2,8 @@
 
     SAMOVAR_BENCH_DATA=… python benchmarks/train_extractive.py [--write] [--languages ru,en]
 
-Data: XQuAD dev questions (CC BY-SA 4.0), Russian and English together. Three small models are fitted: a log-linear ranker of sentences, one
+Data: XQuAD dev questions (CC BY-SA 4.0), Russian and English together; for the spans also our own questions over the starter library
+(`questions/starter_spans.jsonl`, CC BY 4.0). Three small models are fitted: a log-linear ranker of sentences, one
 of spans (both by softmax over the candidates of a question, L2), and a logistic regression for the confidence, for which every question is
 also asked with its own article taken out of the collection. All printed figures are five-fold cross-validated by article; the written
 weights are fitted on everything. Needs numpy and scipy (extra `dev`). Prints JSON Lines.
@@ -33,9 +34,14 @@ from samovar.language import Profile, profile_for
 
 FOLDS = 5
 PASSAGES = 5
-SPAN_SENTENCES = 3  # best sentences of a question whose spans are candidates in training
-L2_SENTENCE, L2_SPAN, L2_CONFIDENCE = 1e-3, 3e-4, 1e-3
+SPAN_SENTENCES = 5  # the best one of these that holds the answer is trained on
+L2_SENTENCE, L2_SPAN, L2_CONFIDENCE = 1e-3, 1e-3, 1e-3
+TARGET_SHARE, TARGET_POWER = 0.9, 6  # candidates under this share of the best F1 count nothing, the others by its power
+OWN_WEIGHT = 0.5  # of one of our own questions, beside one of XQuAD's
+MIN_QUESTIONS = 3  # that must have a feature of a span
 OUT = Path(extraction.__file__).with_name("weights.json")
+OWN = Path(__file__).parent / "questions" / "starter_spans.jsonl"
+PACK = Path(__file__).parent.parent / "samovar" / "packs" / "ru" / "library"
 
 
 @dataclass
@@ -133,21 +139,30 @@ def widen(matrix: sp.csr_matrix, width: int) -> sp.csr_matrix:
     return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], width))
 
 
-def fit_softmax(groups: list[sp.csr_matrix], targets: list[np.ndarray], width: int, l2: float) -> np.ndarray:
-    """Maximise the mean log-likelihood of the target distributions over each group's candidates."""
+def fit_softmax(
+    groups: list[sp.csr_matrix],
+    targets: list[np.ndarray],
+    width: int,
+    l2: float,
+    shares: np.ndarray | None = None,
+) -> np.ndarray:
+    """Maximise the mean log-likelihood of the target distributions over each group's candidates; `shares` weigh the groups."""
     x = sp.vstack([widen(g, width) for g in groups]).tocsr()
     xt = x.T.tocsr()
     sizes = [g.shape[0] for g in groups]
     starts = np.r_[0, np.cumsum(sizes)[:-1]]
     group = np.repeat(np.arange(len(sizes)), sizes)
     t = np.concatenate(targets)
+    shares = np.ones(len(sizes)) if shares is None else shares
+    share, total = shares[group], shares.sum()
 
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         s = x @ w
         s -= np.maximum.reduceat(s, starts)[group]
         e = np.exp(s)
         z = np.add.reduceat(e, starts)[group]
-        return -(t * (s - np.log(z))).sum() / len(sizes) + l2 * (w @ w) / 2, -(xt @ (t - e / z)) / len(sizes) + l2 * w
+        value = -(share * t * (s - np.log(z))).sum() / total + l2 * (w @ w) / 2
+        return value, -(xt @ (share * (t - e / z))) / total + l2 * w
 
     return minimize(loss, np.zeros(width), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
 
@@ -175,44 +190,109 @@ def train_sentences(asked: list[Asked]) -> tuple[dict[str, float], list[np.ndarr
     )
 
 
-def train_spans(asked: list[Asked], scores: list[np.ndarray]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the span weights and the cross-validated mean F1 by language, chosen as the product does (best sentence, least risk)."""
-    columns = Columns()
-    matrices, f1s, places, texts = [], [], [], []
+@dataclass
+class SpanGroup:
+    """The candidate spans of one sentence for one question. Own questions have the language "own"."""
+
+    rows: sp.csr_matrix
+    f1: np.ndarray
+    places: list[tuple[int, int]]
+    language: str
+    fold: int
+    trained: bool  # its sentence holds the answer
+    asked: bool  # its sentence is the one that would be quoted
+
+    @property
+    def target(self) -> np.ndarray:
+        """The share of each candidate in the training target: all but the best ones count nothing."""
+        sharp = np.where(self.f1 >= self.f1.max() * TARGET_SHARE, self.f1, 0) ** TARGET_POWER
+        return sharp / sharp.sum()
+
+    @property
+    def usable(self) -> bool:
+        return self.trained and len(self.f1) > 0 and bool(self.f1.max() >= 0.5)
+
+
+def make_group(
+    question: AskedQuestion, reading: Reading, sentence: int, matches: Matches, answer: str, columns: Columns
+) -> SpanGroup:
+    """Compute the features and the F1 of every candidate of a sentence; no answer: 0."""
+    view = view_sentence(question, reading, reading.sentences[sentence], matches)
+    found = list(candidates(view))
+    rows = columns.matrix([span_features(question, view, c) for c in found])
+    f1 = np.array([token_f1(reading.text[c.start : c.end], answer) if answer else 0.0 for c in found])
+    return SpanGroup(rows, f1, [(c.first, c.last) for c in found], question.profile.tag, 0, False, False)
+
+
+def asked_groups(asked: list[Asked], scores: list[np.ndarray], columns: Columns) -> list[SpanGroup]:
+    """Two groups a question, often the same: the best sentence, and the best one that holds the answer."""
+    groups = []
     for a, s in zip(asked, scores, strict=True):
-        rows, values, where, found = [], [], [], []
-        order = np.argsort(-s)[:SPAN_SENTENCES]
-        for rank, b in enumerate(order):
-            p, i, m = a.where[b]
-            reading = a.readings[p]
-            view = view_sentence(a.question, reading, reading.sentences[i], m)
-            for c in candidates(view):
-                features = span_features(a.question, view, c)
-                features["sentence"] = float(s[b] - s[order[0]])
-                rows.append(features)
-                where.append((rank, c.first, c.last))
-                found.append(reading.text[c.start : c.end])
-                values.append(token_f1(found[-1], a.answer) if a.good[b] else 0.0)
-        matrices.append(columns.matrix(rows))
-        f1s.append(np.array(values))
-        places.append(where)
-        texts.append(found)
-    targets = [np.where(f >= f.max() * 0.7, f, 0) ** 4 if len(f) else f for f in f1s]
-    usable = [i for i, f in enumerate(f1s) if len(f) and f.max() >= 0.5]
-    normal = {i: targets[i] / targets[i].sum() for i in usable}
+        order = [int(b) for b in np.argsort(-s)[:SPAN_SENTENCES]]
+        good = next((b for b in order if a.good[b]), None)
+        for b in dict.fromkeys([order[0], *([] if good is None else [good])]):
+            p, i, matches = a.where[b]
+            group = make_group(a.question, a.readings[p], i, matches, a.answer if a.good[b] else "", columns)
+            group.fold, group.trained, group.asked = a.article % FOLDS, b == good, b == order[0]
+            groups.append(group)
+    return groups
+
+
+def own_groups(columns: Columns) -> list[SpanGroup]:
+    """Our own questions over the starter library, their sentences given; folds by article."""
+    profile = profile_for("ru")
+    items = [json.loads(line) for line in OWN.read_text("utf-8").splitlines()]
+    articles = sorted({item["article"] for item in items})
+    texts = {name: (PACK / f"{name}.md").read_text("utf-8").split("+++", 2)[2].strip() for name in articles}
+    readings = {name: read_text(text, profile) for name, text in texts.items()}
+    groups = []
+    for item in items:
+        reading, question = readings[item["article"]], read_question(item["question"], profile)
+        weigh_terms(question, [reading])
+        start = reading.text.index(item["sentence"])
+        number = next(i for i, s in enumerate(reading.sentences) if s.start == start)
+        sentence = reading.sentences[number]
+        matches = match_terms(question.content, reading.words, sentence.first, sentence.last)
+        group = make_group(question, reading, number, matches, item["span"], columns)
+        group.language, group.fold, group.trained = "own", articles.index(item["article"]) % FOLDS, True
+        groups.append(group)
+    return groups
+
+
+def drop_rare(groups: list[SpanGroup], columns: Columns) -> list[str]:
+    """Keep the features that at least `MIN_QUESTIONS` of the training sentences have; return their names in the order of the columns."""
+    counts = np.zeros(len(columns))
+    for g in groups:
+        if g.trained:
+            counts[np.unique(g.rows.indices)] += 1
+    kept = np.flatnonzero(counts >= MIN_QUESTIONS)
+    names = list(columns)
+    for g in groups:
+        g.rows = widen(g.rows, len(columns)).tocsc()[:, kept].tocsr()
+    return [names[i] for i in kept]
+
+
+def train_spans(
+    asked: list[Asked], scores: list[np.ndarray], use_own: bool
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the span weights and the cross-validated mean F1, chosen as the product does: best sentence, least risk."""
+    columns = Columns()
+    groups = asked_groups(asked, scores, columns) + (own_groups(columns) if use_own else [])
+    names = drop_rare(groups, columns)
+
+    def fit(chosen: list[SpanGroup]) -> np.ndarray:
+        shares = np.array([OWN_WEIGHT if g.language == "own" else 1.0 for g in chosen])
+        return fit_softmax([g.rows for g in chosen], [g.target for g in chosen], len(names), L2_SPAN, shares)
+
     f1: dict[str, list[float]] = {}
     for fold in range(FOLDS):
-        train = [i for i in usable if asked[i].article % FOLDS != fold]
-        w = fit_softmax([matrices[i] for i in train], [normal[i] for i in train], len(columns), L2_SPAN)
-        for i, a in enumerate(asked):
-            if a.article % FOLDS == fold:
-                found = widen(matrices[i], len(columns)) @ w
-                first = [(float(found[c]), *place[1:]) for c, place in enumerate(places[i]) if place[0] == 0]
-                span = extraction.least_risk(first) if first else None
-                text = texts[i][places[i].index((0, *span))] if span else ""
-                f1.setdefault(a.language, []).append(token_f1(text, a.answer))
-    w = fit_softmax([matrices[i] for i in usable], [normal[i] for i in usable], len(columns), L2_SPAN)
-    weights = {n: round(float(w[c]), 4) for n, c in columns.items() if abs(w[c]) >= 5e-4}
+        w = fit([g for g in groups if g.usable and g.fold != fold])
+        for g in groups:
+            if g.fold == fold and (g.asked or g.language == "own") and g.places:
+                span = extraction.least_risk([(float(s), *at) for s, at in zip(g.rows @ w, g.places, strict=True)])
+                f1.setdefault(g.language, []).append(float(g.f1[g.places.index(span)]) if span else 0.0)
+    w = fit([g for g in groups if g.usable])
+    weights = {name: round(float(v), 4) for name, v in zip(names, w, strict=True) if abs(v) >= 5e-4}
     return weights, {f"f1_cv_{language}": round(sum(v) / len(v), 4) for language, v in f1.items()}
 
 
@@ -262,6 +342,7 @@ def train_confidence(asked: list[Asked], scores: list[np.ndarray]) -> tuple[dict
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--languages", default="ru,en")
+    parser.add_argument("--without-own", action="store_true", help="leave our own questions out")
     parser.add_argument("--write", action="store_true", help=f"write {OUT.name}")
     options = parser.parse_args()
     folder = os.environ.get("SAMOVAR_BENCH_DATA")
@@ -292,7 +373,7 @@ def main() -> int:
         absent_scores.append(np.array(matrix))
     confidence, report = train_confidence(present + absent, scores + absent_scores)
     print(json.dumps({"benchmark": "train_extractive", "part": "confidence", **report}), flush=True)
-    span, f1 = train_spans(present, scores)
+    span, f1 = train_spans(present, scores, not options.without_own)
     print(
         json.dumps({"benchmark": "train_extractive", "part": "span", **f1, "features": len(span)}),
         flush=True,

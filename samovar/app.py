@@ -34,12 +34,13 @@ class Samovar:
 
     @cached_property
     def library(self) -> Library:
-        """The library, with the starter library of the culture pack in it (unless it was removed or is switched off)."""
+        """The library, with the starter library of the culture pack in it (unless it was removed or is switched off). Where the state
+        directory cannot be written it is opened for reading, as it is."""
         from samovar.library.starter import install_starter
-        from samovar.library.store import Library
+        from samovar.library.store import Library, can_only_read
 
-        library = Library.open(self.settings.home)
-        if self.settings.library.starter:
+        library = Library.open(self.settings.home, read_only=can_only_read(self.settings.home))
+        if self.settings.library.starter and not library.read_only:
             install_starter(
                 library, pack_folder(self.settings.library.starter_pack), self.settings.library.starter_pack
             )

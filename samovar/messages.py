@@ -1,4 +1,4 @@
-"""What the program says to people, in their language: texts from ``packs/<language>/words.toml``, numbers and plurals.
+"""What the program says to people, in their language: texts from the packs' files of words (`FILES`), numbers and plurals.
 
     >>> words("en").say("count.documents", count=2)
     '2 documents'
@@ -18,6 +18,8 @@ from typing import Any
 
 PACKS = Path(__file__).parent / "packs"
 FALLBACK = "en"
+FILES = ("words.toml", "train.toml")
+"""The files of a pack that hold words of commands; a language has the first, and the others with the same keys as English."""
 
 PLURALS: Mapping[str, Callable[[int], int]] = {
     "one-other": lambda n: 0 if n == 1 else 1,
@@ -87,7 +89,8 @@ class Words:
 def words(lang: str) -> Words:
     """Return the words of a language that `available_languages` names."""
     texts: dict[str, str | tuple[str, ...]] = {}
-    _flatten(tomllib.loads((PACKS / lang / "words.toml").read_text(encoding="utf-8")), "", texts)
+    for name in FILES:
+        _flatten(tomllib.loads((PACKS / lang / name).read_text(encoding="utf-8")), "", texts)
     return Words(lang, texts)
 
 
@@ -101,7 +104,7 @@ def _flatten(table: Mapping[str, Any], prefix: str, texts: dict[str, str | tuple
 
 def available_languages() -> tuple[str, ...]:
     """Return the languages that have words, as the names of their packs."""
-    return tuple(sorted(file.parent.name for file in PACKS.glob("*/words.toml")))
+    return tuple(sorted(file.parent.name for file in PACKS.glob(f"*/{FILES[0]}")))
 
 
 def match_language(tag: str) -> str:

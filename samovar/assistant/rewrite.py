@@ -196,6 +196,23 @@ def _switch_chunk(chunk: str, profile: Profile) -> str:
 
 
 def _join(question: str, topic: Sequence[str], profile: Profile) -> str:
+    """Name the topic in a question that leaves it unsaid: in place of its one pronoun where both are subjects ("А когда он умер?" →
+    "Когда Гоголь умер?"), else in brackets at its end, so that no case has to be changed."""
     present = {t for token in profile.tokens(question) for t in profile.terms(token.text)}
     missing = [w for w in topic if present.isdisjoint(profile.terms(w))]
-    return f"{question.rstrip(' ?!.')} {' '.join(missing)}?" if missing else question
+    if not missing:
+        return question
+    pronouns = [t for t in profile.tokens(question) if _refers(t.text, profile)]
+    if len(pronouns) == 1 and all("nom" in profile.tags(word) for word in (pronouns[0].text, *topic)):
+        named = question[: pronouns[0].start] + " ".join(topic) + question[pronouns[0].end :]
+        return _drop_opening(named, profile)
+    return f"{question.rstrip(' ?!.')} ({' '.join(missing)})?"
+
+
+def _drop_opening(question: str, profile: Profile) -> str:
+    """A question without the word that ties it to the one before."""
+    tokens = profile.tokens(question)
+    if len(tokens) < 2 or not _opens(question, profile):
+        return question
+    rest = question[tokens[1].start :]
+    return rest[:1].upper() + rest[1:]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from samovar.commands.quoting import indent_wrapped, snippet_line
+from samovar.commands.said import in_own_words
 from samovar.commands.terminal import BOLD, CYAN, DIM, YELLOW, Terminal, clean, one_line
 from samovar.messages import say
 
@@ -53,7 +54,7 @@ def print_below(answer: Answer, terminal: Terminal, *, sources: bool = True) -> 
         for number, hit in enumerate(answer.hits[:FOUND_SHOWN], start=1):
             print_found(number, hit, terminal)
     for note in answer.notes:
-        terminal.note(clean(note))
+        terminal.note(clean(in_own_words(note)))
 
 
 def print_sources(citations: Sequence[Citation], terminal: Terminal) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from samovar.audit.evidence import Grading
     from samovar.audit.outcome import Question
     from samovar.audit.pack import Pack
+    from samovar.audit.sample import Sample
     from samovar.audit.targets.target import Price, Target
 
 SALT = "SAMOVAR_AUDIT_SALT"
@@ -40,6 +41,9 @@ def run(
     kinds: Annotated[str, typer.Option("--kinds", metavar="metavar.names", help="audit.kinds")] = "",
     languages: Annotated[str, typer.Option("--languages", metavar="ru,en", help="audit.languages")] = "",
     paraphrases: Annotated[int, typer.Option("--paraphrases", metavar="metavar.number", min=0, help="audit.paraphrases")] = 0,
+    sample: Annotated[int, typer.Option("--sample", metavar="metavar.number", min=0, help="audit.sample")] = 0,
+    prompts: Annotated[int, typer.Option("--prompts", metavar="metavar.number", min=0, help="audit.prompts")] = 0,
+    facets: Annotated[int, typer.Option("--facets", metavar="metavar.number", min=0, help="audit.facets")] = 0,
     half: Annotated[str, typer.Option("--half", metavar="public|private", help="audit.half")] = "",
     connections: Annotated[int, typer.Option("--connections", metavar="metavar.number", min=1, max=1_000, help="audit.connections")] = 8,
     per_minute: Annotated[float, typer.Option("--per-minute", metavar="metavar.number", min=0, help="audit.per_minute")] = 0,
@@ -54,17 +58,20 @@ def run(
     from samovar.audit.evidence import grade_folder, registration
     from samovar.audit.folders import find_folder
     from samovar.audit.pack import load_pack
+    from samovar.audit.sample import Sample
     from samovar.audit.targets import load_target
+    from samovar.audit.targets.target import parallel_of
 
     session = session_of(ctx)
     settings = session.settings()
     priced = read_price(price)
     loaded = load_pack(as_text(pack))
-    questions, chosen = choose(loaded, kinds, languages, paraphrases, half)
+    drawn = Sample(entities=sample, facets=facets, prompts=prompts or sample)
+    questions, chosen = choose(loaded, kinds, languages, paraphrases, half, drawn)
     asked = load_target(as_text(target), settings, max_tokens=max_tokens, connections=connections)
     folder = out or find_folder(settings.home, asked.name, questions)
     about = registration(loaded) | chosen
-    options = CollectOptions(connections=connections, per_minute=per_minute)
+    options = CollectOptions(connections=parallel_of(asked, connections), per_minute=per_minute)
     work = _Work(session, asked, loaded, questions, folder, options, about, yes, json, priced, max_tokens)
     report = asyncio.run(work.run())
     grading = grade_folder(folder) if report.asked + report.kept else None
@@ -72,7 +79,7 @@ def run(
 
 
 def choose(
-    pack: Pack, kinds: str, languages: str, paraphrases: int, half: str
+    pack: Pack, kinds: str, languages: str, paraphrases: int, half: str, sample: Sample
 ) -> tuple[list[Question], dict[str, Any]]:
     """Return the questions chosen on the command line, and what belongs into the description of the run.
 
@@ -84,6 +91,7 @@ def choose(
     from samovar.audit.halves import choose_half, fingerprint
     from samovar.audit.probe import KINDS
     from samovar.audit.questions import make_questions
+    from samovar.audit.sample import draw_sample
 
     wanted = _names(kinds, KINDS, "--kinds")
     tags = _names(languages, pack.languages, "--languages")
@@ -94,10 +102,13 @@ def choose(
         probes = list(choose_half(probes, "private" if side == "private" else "public", salt))
     else:
         probes = [p for p in probes if p.half == "public"]
-    questions = make_questions(probes, languages=tags, paraphrases=paraphrases)
+    drawn = draw_sample(pack, probes, sample)
+    questions = make_questions(drawn, languages=tags, paraphrases=paraphrases)
     if not questions:
         raise UsageError(say("audit.nothing", pack=one_line(pack.name)))
     chosen = {"kinds": wanted, "languages": tags, "paraphrases": paraphrases, "half": half, "salt": fingerprint(salt) if half else ""}  # fmt: skip
+    if not sample.is_all:
+        chosen["sample"] = asdict(sample) | {"probes": len(drawn), "of": len(probes)}
     return questions, chosen
 
 

@@ -5,6 +5,7 @@ Knows the names of the kinds (`samovar.errors`) and nothing of where they come f
 
 from __future__ import annotations
 
+from samovar.commands.said import in_own_words
 from samovar.errors import SamovarError
 from samovar.messages import current_words, say
 
@@ -15,5 +16,5 @@ def explain_error(error: SamovarError) -> str:
     for kind in type(error).__mro__:
         key = f"error.{kind.__name__}"
         if words.has(key) and words.say(key):
-            return say("error.headed", heading=words.say(key), message=str(error))
-    return say("error.plain", message=str(error))
+            return say("error.headed", heading=words.say(key), message=in_own_words(str(error)))
+    return say("error.plain", message=in_own_words(str(error)))

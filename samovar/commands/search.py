@@ -11,6 +11,7 @@ from samovar.commands.help import Command
 from samovar.commands.indexing import open_searcher
 from samovar.commands.options import Json, Sources, as_text, check_date, check_dates, check_sources
 from samovar.commands.quoting import snippet_line
+from samovar.commands.said import in_own_words
 from samovar.commands.session import session_of
 from samovar.commands.terminal import BOLD, CYAN, DIM, Terminal, clean, one_line
 from samovar.errors import UsageError
@@ -80,7 +81,7 @@ def print_result(result: SearchResult, terminal: Terminal, *, explain: bool) -> 
     if not result.hits:
         terminal.print(say("search.nothing"))
     for note in result.notes:
-        terminal.note(clean(note))
+        terminal.note(clean(in_own_words(note)))
     words = current_words()
     found = say("count.candidates", count=result.total_candidates)
     terminal.note(say("search.took", found=found, time=words.number(result.seconds * 1000, 1)))

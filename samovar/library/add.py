@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 from samovar.corpus.document import LedgerRow, utc_now
 from samovar.corpus.extracted import Extracted
 from samovar.errors import FetchError
+from samovar.library.bulk import CorpusLoad
 from samovar.library.fingerprint import Fingerprint, fingerprint_file, same_bytes, same_times
 from samovar.library.passages import SPLIT_VERSION
-from samovar.library.plan import Job, Walk, plan_jobs, stat_file
+from samovar.library.plan import Job, Walk, is_corpus, plan_jobs, stat_file
 from samovar.library.progress import AS_EXTRACTED, Account, AddReport, Progress, Provenance
 from samovar.library.reading import UNLUCKY, UNREAD, Reading, make_taken_document, sum_up
 from samovar.library.records import Input, Taken
@@ -58,7 +59,7 @@ def add(
 
     Args:
         library: where to; only its short commits take the write lock, so others may write in between.
-        targets: paths, folders (recursive), globs, http(s) addresses; or jobs, for files with an address of their own.
+        targets: paths, folders (recursive), globs, http(s) addresses, ``corpus:PATH``; or jobs, for files with an address of their own.
         source: the collection; None names it after each target, and leaves addresses known already where they are.
         settings: limits and passage lengths; the defaults when None.
         progress: called about every 50 ms and after the last input.
@@ -67,6 +68,7 @@ def add(
 
     Raises:
         LibraryBusyError: another process kept the write lock.
+        CorpusError: a ``corpus:PATH`` is no finished corpus, or damaged.
         KeyboardInterrupt: passed on, after what was finished is committed.
     """
     return Adder(library, settings, overrides=overrides, progress=progress, stop=stop).run(targets, source)
@@ -146,7 +148,9 @@ class Adder:
         """Whether the ledger's newest row of this address says the same already (adding again must not lengthen the
         ledger).
         """
-        self._account.reasons[row.reason] += row.decision == "dropped"
+        if row.decision == "dropped":
+            self._account.reasons[row.reason] += 1
+            self._account.count(dropped=1)
         newest = self._library.newest_row(row.uri)
         return newest is not None and (newest.decision, newest.reason) == (row.decision, row.reason)
 
@@ -154,6 +158,9 @@ class Adder:
         """Read one input unless it is unchanged."""
         if job.path is None:
             self._add_url(job)
+            return
+        if is_corpus(job.uri):
+            self._add_corpus(job, job.path)
             return
         known = self._known(job)
         state = stat_file(job.path)
@@ -296,6 +303,27 @@ class Adder:
         with fetched:
             mark = Fingerprint(fetched.size, 0, fetched.sha256)
             self._read_unless_same(job, fetched.path, mark, self._known(job))
+
+    def _add_corpus(self, job: Job, path: Path) -> None:
+        """Take over a built corpus: its texts are not read again, only stored."""
+        bulk = CorpusLoad(job, path, self._overrides, self._recipe(dropped=False))
+        self._account.total_bytes += bulk.num_bytes
+        if bulk.is_known(self._library.inputs(uri=job.uri)):
+            self._account.count(unchanged=1, bytes=bulk.num_bytes, skipped_bytes=bulk.num_bytes)
+            return
+        for num_bytes, documents in bulk.parts():
+            self._account.count(bytes=num_bytes)
+            self._pending_documents += len(documents)
+            self._pending_chars += sum(len(document.text) for document in documents)
+            self._queue(bulk.taken(documents))
+            self._report(job.uri)
+            if self._stop():
+                self._stopped = True
+                return
+        known = [record.source for record in self._library.inputs(uri=job.uri)]
+        for taken in bulk.ends(known):
+            self._queue(taken)
+        self._account.count(**{"changed" if known else "kept": 1})
 
     # -- commits and reports ----------------------------------------------------------------------------------------
     def _due(self) -> bool:

@@ -32,6 +32,7 @@ Walk = Callable[[list[str]], Iterable[Path | LedgerRow]]
 class Job:
     """One input to read. `path` is None for a URL; `size` and `mtime_ns` are 0 where they are not known.
 
+    A built corpus has an address that begins with `CORPUS`; its `source` is empty when its documents keep those they have.
     `title` is for a file that is stored under another name than people know it by: it stands in for the name of the file.
     """
 
@@ -41,6 +42,15 @@ class Job:
     size: int = 0
     mtime_ns: int = 0
     title: str = ""
+
+
+CORPUS = "corpus:"
+"""What a target begins with that is not a file to read but a corpus that `samovar corpus build` made."""
+
+
+def is_corpus(target: str) -> bool:
+    """Whether a target, or the address of a job, is a built corpus."""
+    return target.startswith(CORPUS)
 
 
 def is_url(target: str) -> bool:
@@ -71,6 +81,9 @@ def plan_jobs(
             if item.uri in seen:
                 continue
             seen.add(item.uri)
+            if is_corpus(item.uri):
+                yield replace(item, source=source or "")
+                continue
             known = sources_of(item.uri) if source is None else []
             name = source or (known[0] if len(known) == 1 else name_source(target))
             yield Job(item.uri, name, item.path, item.size, item.mtime_ns)
@@ -79,6 +92,10 @@ def plan_jobs(
 def _plan_target(target: str, walk: Walk) -> Iterator[Job | LedgerRow]:
     if is_url(target):
         yield Job(target, "")
+        return
+    if is_corpus(target):
+        path = Path(os.path.abspath(os.path.expanduser(target.removeprefix(CORPUS))))
+        yield Job(CORPUS + address_of(path), "", path)
         return
     if _OTHER_SCHEME.match(target) and not os.path.lexists(target):
         yield drop(target.encode("utf-8", "backslashreplace").decode(), "bad_url")

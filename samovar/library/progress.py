@@ -71,7 +71,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class AddReport:
-    """What an `add` did. Files: `kept` new, `changed` read again, `unchanged` skipped, `dropped` gave no document.
+    """What an `add` did. Files: `kept` new, `changed` read again, `unchanged` skipped, `dropped` gave no document (what the walk passed
+    over is among these, but not among `files`: those were to be read).
 
     Documents: `documents` stored (of which `replaced` took an older one's place), `removed` vanished from their input.
     `reasons` counts the ledger reasons of what was dropped. `stopped`: asked to stop before the end; running it again

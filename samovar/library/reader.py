@@ -199,6 +199,22 @@ class Reader:
         )
         return {row[0]: make_passage(row) for row in rows}
 
+    def passages_with_heads(self, ids: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
+        """Return passages with their documents (text = "") by passage id in one read; unknown ids are left out."""
+        rows = self._rows(
+            f"SELECT p.id, d.id, p.start, p.end, p.text, {HEAD} FROM passages p JOIN documents d ON d.number = p.document "
+            "WHERE p.id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(ids)),
+        )
+        heads: dict[str, Document] = {}
+        found = {}
+        for row in rows:
+            head = heads.get(row[1])
+            if head is None:
+                head = heads[row[1]] = make_head(row[5:])
+            found[row[0]] = (make_passage(row[:5]), head)
+        return found
+
     def passages_of(self, document_id: str) -> list[Passage]:
         """Return the passages of a document in text order (none for an unknown document)."""
         rows = self._rows(

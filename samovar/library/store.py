@@ -9,6 +9,7 @@ Knows nothing about ranking.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,12 @@ from samovar.library.writer import Writer
 FOLDER = "library"
 FILE = "library.sqlite"
 LOCK = "write.lock"
+
+
+def can_only_read(home: Path) -> bool:
+    """Whether there is a library in a state directory whose folder cannot be written: a read-only medium, or another user's."""
+    path = Path(home) / FOLDER / FILE
+    return path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 
 
 class Library(Reader):
@@ -88,7 +95,8 @@ class Library(Reader):
         """
         if self.read_only:
             raise LibraryError(
-                f"expected a library opened for writing, found {self.path} opened read-only. Open it without read_only."
+                f"expected a library that can be written, found {self.path} opened read-only. "
+                "Check the permissions of its folder or set SAMOVAR_HOME."
             )
         return Writer(
             lambda: connect(self.path),

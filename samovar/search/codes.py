@@ -56,17 +56,25 @@ def distinct_codes(codes: str) -> set[str]:
     return found
 
 
-def num_slots(codes: str) -> int:
-    """Return how many slots there are in a string of codes."""
-    return len(codes) - codes.count(BREAK) - 2 * codes.count(JOIN) - len(_TRAIL.findall(codes))
+def has_pairs(codes: str) -> bool:
+    """Whether a code of two characters is among them: never in a vocabulary of less than a million."""
+    return _TRAIL.search(codes) is not None
 
 
-def slot_numbers(codes: str, code: str) -> Sequence[int]:
-    """Return the numbers of the slots that hold `code`."""
+def num_slots(codes: str, end: int | None = None, *, pairs: bool = True) -> int:
+    """Return how many slots there are in a string of codes, or in its first `end` characters; `pairs` is False where `has_pairs` is
+    known to be (looking for them is most of the time)."""
+    end = len(codes) if end is None else end
+    slots = end - codes.count(BREAK, 0, end) - 2 * codes.count(JOIN, 0, end)
+    return slots - len(_TRAIL.findall(codes, 0, end)) if pairs else slots
+
+
+def slot_numbers(codes: str, code: str, *, pairs: bool = True) -> Sequence[int]:
+    """Return the numbers of the slots that hold `code`; `pairs` as for `num_slots`."""
     out = []
     at = codes.find(code)
     while at >= 0:
         # up to and with the code; a further reading behind its JOIN is in the slot of the first one, which is counted already
-        out.append(num_slots(codes[: at + len(code)]) - 1)
+        out.append(num_slots(codes, at + len(code), pairs=pairs) - 1)
         at = codes.find(code, at + 1)
     return out

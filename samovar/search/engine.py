@@ -7,10 +7,12 @@ numbers and filter values: no languages, no texts. Source: tantivy 0.27; BM25 as
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from samovar.errors import SearchError
@@ -120,8 +122,9 @@ class TantivyEngine:
 
         self._tantivy = tantivy
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._links = None if os.access(folder, os.W_OK) else _link_files(folder)
         try:
-            self._index = tantivy.Index(_schema(tantivy), path=str(folder))
+            self._index = tantivy.Index(_schema(tantivy), path=self._links.name if self._links else str(folder))
             whitespace = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
             self._index.register_tokenizer("slots", whitespace)
             self._index.config_reader("Manual")
@@ -252,6 +255,18 @@ class TantivyEngine:
 
     def close(self) -> None:
         self._writer = None
+        if self._links is not None:
+            self._links.cleanup()
+            self._links = None
+
+
+def _link_files(folder: Path) -> TemporaryDirectory[str]:
+    """A folder of links to the files of an index that cannot be written: Tantivy makes a lock file beside the files even to read them."""
+    links = TemporaryDirectory(prefix="samovar-index-")
+    for file in folder.iterdir():
+        if file.suffix != ".lock":
+            (Path(links.name) / file.name).symlink_to(file.absolute())
+    return links
 
 
 _FILTER_FIELDS = ("document_id", "source", "language", "origin", "licence", "publisher")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from samovar.search.codes import BREAK, num_slots, slot_numbers
+from samovar.search.codes import BREAK, has_pairs, num_slots, slot_numbers
 
 SNIPPET_LETTERS = 240
 
@@ -19,8 +19,9 @@ def find_highlights(
 ) -> list[tuple[int, int, float]]:
     """Return (start, end, weight) of each matched word, in order. `spans` are the tokens' places in the passage's text."""
     found: dict[int, float] = {}
+    pairs = has_pairs(body)
     for code, weight in codes:
-        for number in slot_numbers(body, code):
+        for number in slot_numbers(body, code, pairs=pairs):
             if number < len(spans):
                 found[number] = max(weight, found.get(number, 0.0))
     return [(*spans[number], weight) for number, weight in sorted(found.items())]
@@ -30,8 +31,9 @@ def sentence_spans(text: str, spans: Sequence[Span], body: str) -> list[Span]:
     """Return the spans of the sentences as the slots part them: from the first token of each to where the next begins."""
     starts = [0]
     tokens = 0
+    pairs = has_pairs(body)
     for sentence in body.split(BREAK)[:-1]:
-        tokens += num_slots(sentence)
+        tokens += num_slots(sentence, pairs=pairs)
         if tokens < len(spans):
             starts.append(_opening(text, spans[tokens][0]))
     ends = [*starts[1:], len(text)]

@@ -29,6 +29,7 @@ from samovar.search.engine import EngineRow, SearchEngine, TantivyEngine
 from samovar.search.rows import Draft, Rows
 
 FOLDER = "index"
+ROWS = "rows.sqlite"
 LAYOUT = 2  # of the rows file and the engine's fields
 BATCH_PASSAGES = 2_000
 COMMIT_PASSAGES = (
@@ -79,13 +80,21 @@ class SearchIndex:
             raise HomeError(
                 f"expected to make the folder {self.root}, found: {error.strerror}. Set SAMOVAR_HOME."
             ) from error
+        self.read_only = not os.access(self.root, os.W_OK)
         self._open()
 
     # -- files ------------------------------------------------------------------------------------------------------------
     def _open(self) -> None:
+        if self.read_only and not (self.folder / ROWS).is_file():
+            raise HomeError(
+                f"expected a search index of this version of Samovar in {self.root}, found none, and the folder cannot be written. "
+                "Set SAMOVAR_HOME to a copy of it that can."
+            )
         try:
             self._open_parts()
         except SearchError:
+            if self.read_only:
+                raise
             with self._exclusive(WAIT_SECONDS) as held:
                 if not held:
                     raise
@@ -94,7 +103,7 @@ class SearchIndex:
 
     def _open_parts(self) -> None:
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        self.rows = Rows(self.folder / "rows.sqlite")
+        self.rows = Rows(self.folder / ROWS, read_only=self.read_only)
         try:
             self.engine = self._make_engine(self.folder / "engine")
         except SearchError:
@@ -150,6 +159,8 @@ class SearchIndex:
     # -- sync -------------------------------------------------------------------------------------------------------------
     def sync(self, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
         """Bring the index up to the library's version; return at once when another process is already doing so."""
+        if self.read_only:
+            return SyncReport(self.refresh(), complete=False)
         with self._lock:
             wait = WAIT_SECONDS if self.version == 0 and self.library.num_passages else 0.0
             with self._exclusive(wait) as held:
@@ -159,6 +170,8 @@ class SearchIndex:
 
     def rebuild(self, progress: Callable[[SyncProgress], None] | None = None) -> SyncReport:
         """Throw the index away and build it from the library."""
+        if self.read_only:
+            raise SearchError(f"expected to rebuild the search index, found that {self.root} cannot be written.")
         with self._lock, self._exclusive(WAIT_SECONDS) as held:
             if not held:
                 raise SearchError(

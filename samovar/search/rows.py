@@ -71,9 +71,9 @@ class Statistics:
 class Rows(Vocabulary):
     """An open rows file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._kept: dict[int, Row] = {}
-        super().__init__(path, _TABLES)
+        super().__init__(path, _TABLES, read_only=read_only)
         self._coder = Coder(self)
 
     def _forget(self) -> None:

@@ -188,14 +188,12 @@ class Searcher:
 
     # -- hits -------------------------------------------------------------------------------------------------------------
     def _make_hits(self, ranked: Sequence[Ranked], rows: dict[int, Row], plan: Plan) -> tuple[Hit, ...]:
-        passages = self.library.passages([r.id for r in ranked])
-        documents = self.library.document_heads(list({p.document_id for p in passages.values()}))
+        found = self.library.passages_with_heads([r.id for r in ranked])
         hits: list[Hit] = []
         for one in ranked:
-            passage = passages.get(one.id)
-            document = documents.get(passage.document_id) if passage is not None else None
-            if passage is None or document is None:
+            if one.id not in found:
                 continue  # removed from the library since the last commit of the index
+            passage, document = found[one.id]
             hits.append(_make_hit(len(hits) + 1, one, passage, document, rows[one.id], plan))
         return tuple(hits)
 

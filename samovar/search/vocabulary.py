@@ -6,6 +6,7 @@ A number is never given twice and never taken back while the index lives: rows k
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,10 +49,16 @@ class Entry(NamedTuple):
 UNKNOWN = Entry(0, "")
 
 
+def _read_only_address(path: Path) -> str:
+    """The SQLite address of a file that cannot be written. Without a log beside it nothing can be changing it."""
+    unchanging = not os.path.exists(f"{path}-wal")
+    return f"{path.absolute().as_uri()}?mode=ro" + ("&immutable=1" if unchanging else "")
+
+
 class Vocabulary:
     """The open file, its words. Threads of one process share it under a lock; other processes open their own."""
 
-    def __init__(self, path: Path, tables: str = "") -> None:
+    def __init__(self, path: Path, tables: str = "", *, read_only: bool = False) -> None:
         self.path = path
         self._lock = RLock()
         self._terms: dict[str, Entry] = {}
@@ -59,11 +66,15 @@ class Vocabulary:
         self._state = (-1, -1)
         self._own_changes = 0
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=15)
-            self._connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+            address = _read_only_address(path) if read_only else str(path)
+            self._connection = sqlite3.connect(
+                address, uri=read_only, isolation_level=None, check_same_thread=False, timeout=15
+            )
             self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            if not read_only:
+                self._connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = NORMAL")
             if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'forms'").fetchone():
                 made = (TABLES + tables).replace("TABLE", "TABLE IF NOT EXISTS").replace("INDEX", "INDEX IF NOT EXISTS")
                 self._connection.executescript(f"BEGIN IMMEDIATE;{made}COMMIT;")

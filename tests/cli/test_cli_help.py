@@ -35,6 +35,7 @@ def test_the_commands_of_the_design_are_there() -> None:
         ("user",), *(("user", name) for name in ("add", "list", "role", "password", "disable", "enable", "remove", "invite")),
         ("key",), *(("key", name) for name in ("create", "list", "revoke")),
         ("audit",), *(("audit", name) for name in ("run", "grade", "report", "compare", "gaps", "packs", "selftest")),
+        ("corpus",), *(("corpus", name) for name in ("build", "plan", "report", "crawl")),
         *(("library", name) for name in ("info", "list", "ledger", "show", "export", "import", "verify")),
         *(("model", name) for name in ("list", "pull", "use")),
     }  # fmt: skip

@@ -161,7 +161,7 @@ def test_add_twice_then_change(run: Any, texts: Path) -> None:
             "--json",
         )
     )
-    assert (first["kept"], first["dropped"], first["unchanged"], first["interrupted"]) == (3, 1, 0, False)
+    assert (first["kept"], first["dropped"], first["unchanged"], first["interrupted"]) == (3, 2, 0, False)
     assert first["reasons"]["empty"] == 1
     again = run(
         "add",

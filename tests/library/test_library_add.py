@@ -246,6 +246,7 @@ def test_passed_over_files_get_one_row_however_often(
     for _ in range(2):
         report = run(folder, folder / "missing.txt")
         assert report.reasons == {"hidden": 1, "not_a_file": 1, "symlink_loop": 1, "not_found": 1}
+        assert report.dropped == sum(report.reasons.values())
     assert len(list(library.ledger())) == 4
 
 

@@ -207,6 +207,9 @@ def test_heads_have_no_text_and_unknown_ids_are_left_out(library: Library, build
     with library.writer() as writer:
         writer.put([document])
     assert library.document_heads([document.id, "no such"]) == {document.id: replace(document, text="")}
+    passages = library.passages_of(document.id)
+    found = library.passages_with_heads([*(p.id for p in passages), 10**6])
+    assert found == {p.id: (p, replace(document, text="")) for p in passages} != {}
     assert library.passages([10**9]) == {}
     assert library.passages_of("no such") == []
 

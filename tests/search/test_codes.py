@@ -7,7 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_codes import Codes
 
-from samovar.search.codes import BREAK, ENCODING, JOIN, MARKS, SINGLE, code_of, distinct_codes, num_slots, number_of
+from samovar.search.codes import (
+    BREAK,
+    ENCODING,
+    JOIN,
+    MARKS,
+    SINGLE,
+    code_of,
+    distinct_codes,
+    has_pairs,
+    num_slots,
+    number_of,
+)
 from samovar.search.codes import slot_numbers as find_slots
 
 EDGES = [0, 1, 0xD800 - 0x21, 0xD800 - 0x20, SINGLE - 1, SINGLE, SINGLE + 0xFFFF, SINGLE + 0x10000, 2**32 - 1]
@@ -63,3 +74,19 @@ def test_rows_are_the_same_whatever_the_numbers(first: int) -> None:
             assert (a in one.head) == (b in two.head)
     for gram in ("|ста", "|мос", "река", "душа"):
         assert (plain.gram(gram) in one.pieces) == (other.gram(gram) in two.pieces)
+
+
+@given(LINES)
+@settings(max_examples=150, deadline=None)
+def test_a_part_is_counted_like_the_whole_and_pairs_need_not_be_looked_for_where_there_are_none(
+    lines: list[list[list[int]]],
+) -> None:
+    codes = BREAK.join("".join(JOIN.join(map(code_of, slot)) for slot in line) for line in lines)
+    numbers = [number for line in lines for slot in line for number in slot]
+    assert has_pairs(codes) == any(number >= SINGLE for number in numbers)
+    for end in range(len(codes) + 1):
+        assert num_slots(codes, end) == num_slots(codes[:end])
+    if not has_pairs(codes):
+        assert num_slots(codes, pairs=False) == num_slots(codes)
+        for number in set(numbers):
+            assert find_slots(codes, code_of(number), pairs=False) == find_slots(codes, code_of(number))

@@ -8,44 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
-from samovar.generate.extraction.reading import AskedQuestion, Reading, Sentence, Word
+from samovar.generate.extraction.openings import add_opening_features
+from samovar.generate.extraction.reading import AskedQuestion, Reading, Sentence
 from samovar.generate.extraction.sentences import Features, Matches
 from samovar.generate.extraction.shapes import is_number, shape_of
+from samovar.generate.extraction.view import Candidate, SentenceView, length_bin
 
 MAX_WORDS = 12
 _BREAK = re.compile(r"[.!?;:()\[\]«»\"“”„—–]|,\s*$|^\s*,")
 _HARD = re.compile(r"[!?;:()\[\]]|\.\s")
 _QUOTES = '«»"“”„'
-
-
-@dataclass(slots=True)
-class Candidate:
-    """Words [first, last) of a reading; `start` and `end` are offsets into its text."""
-
-    first: int
-    last: int
-    start: int
-    end: int
-
-
-@dataclass(slots=True)
-class SentenceView:
-    """What every candidate of one sentence shares, computed once."""
-
-    words: list[Word]
-    first: int
-    last: int
-    shapes: list[str]
-    gaps: list[str]  # text between word i-1 and word i; gaps[0] before the first
-    matched: list[bool]
-    weights: list[float]  # weight of the question term matched by word i, else 0
-    text: str
-    next_to_asked: list[bool]  # word i matches the content word that stands next to the question word
-    verbs: list[int]  # places of matched verbs of the question
-    clauses: list[int]  # number of the comma-separated stretch each word stands in
 
 
 def view_sentence(question: AskedQuestion, reading: Reading, sentence: Sentence, matches: Matches) -> SentenceView:
@@ -111,11 +85,6 @@ def _paired(view: SentenceView, i: int, j: int) -> bool:
     return "." not in view.gaps[j - 1] and (inner.count("(") == inner.count(")") or "(" in view.gaps[j - 1])
 
 
-def length_bin(count: int) -> str:
-    """Names of the length classes."""
-    return str(count) if count <= 4 else "5-6" if count <= 6 else "7-9" if count <= 9 else "10+"
-
-
 def span_features(question: AskedQuestion, view: SentenceView, c: Candidate) -> Features:
     """Return the named features of a candidate. Values lie in about -1..1."""
     words, shapes = view.words, view.shapes
@@ -153,6 +122,7 @@ def span_features(question: AskedQuestion, view: SentenceView, c: Candidate) -> 
     f[f"{kind}|overlap"] = overlap
     _relations(f, question, view, c)
     _agreement(f, question, view, c)
+    add_opening_features(f, question, view, c)
     return f
 
 

@@ -1,0 +1,63 @@
+"""Numbers on the disk: arrays and tables that are mapped, searched by key and read in part. Knows nothing of what they mean."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samovar.corpus.build.commit import whole_file
+from samovar.corpus.build.folder import BuildFolder
+from samovar.corpus.build.tasks import ROW_BITS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def runs(values: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
+    """Return start and end of every run of equal neighbours."""
+    import numpy as np
+
+    if not len(values):
+        return []
+    starts = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist()]
+    return list(pairwise([*starts, len(values)]))
+
+
+def save_array(path: Path, array: np.ndarray[Any, Any]) -> None:
+    """Write an array to be mapped."""
+    import numpy as np
+
+    with whole_file(path) as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def write_arrow(path: Path, table: Any) -> None:
+    """Write a table as an Arrow file of one batch, to be mapped and searched."""
+    import pyarrow as pa
+
+    with whole_file(path) as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+
+
+def read_range(path: Path, first: int, last: int) -> Any:
+    """Return the rows of a table written by `write_arrow` with first ≤ key < last; only they are read."""
+    import numpy as np
+    import pyarrow as pa
+
+    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
+    keys = table.column("key").to_numpy()
+    start, end = (int(np.searchsorted(keys, np.uint64(bound))) for bound in (first, last))
+    return table.slice(start, end - start)
+
+
+def read_shard(folder: BuildFolder, stage: str, num_parts: int, what: str, shard: int) -> Any:
+    """Return the rows of a split from all files of a global pass, sorted by key; "row" is the row in the split."""
+    import numpy as np
+    import pyarrow as pa
+
+    first = shard << ROW_BITS
+    found = [read_range(folder.file(stage, n, what), first, first + (1 << ROW_BITS)) for n in range(num_parts)]
+    table = pa.concat_tables(found).sort_by("key")
+    rows = (table.column("key").to_numpy() - np.uint64(first)).astype(np.int64)
+    return table.append_column("row", pa.array(rows))

@@ -1,0 +1,151 @@
+"""The worker process: does tasks of a build, one after the other, and says in its heartbeat what it is at.
+
+Takes tasks on standard input and answers on what was standard output, as JSON frames; whatever libraries print goes to standard error.
+It may die at any moment: a task leaves nothing half behind. Started by `samovar.corpus.build.supervisor`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from samovar.corpus.build.commit import write_commit
+from samovar.corpus.build.folder import BuildFolder
+from samovar.corpus.build.heartbeat import Heartbeat
+from samovar.corpus.build.recipe import Recipe
+from samovar.corpus.build.tasks import Poison, Task
+from samovar.corpus.build.workplace import Workplace
+from samovar.corpus.frames import LENGTH_BYTES, pack, read_exactly, unpack, write_all
+from samovar.errors import SamovarError
+
+_PR_SET_PDEATHSIG = 1
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def do_task(place: Workplace, task: Task) -> dict[str, Any]:
+    """Do one task and commit it; return its summary."""
+    place.beat.clear()
+    files, summary = _run(place, task)
+    place.beat.rest()
+    write_commit(place.folder.commit(task.stage, task.number), files, summary)
+    return summary
+
+
+def _run(place: Workplace, task: Task) -> tuple[list[Path], dict[str, Any]]:
+    about = task.payload
+    if task.stage == "read":
+        from samovar.corpus.build.reading_pass import read_split
+
+        return read_split(place, task.number)
+    if task.stage == "exact":
+        from samovar.corpus.build.duplicates import find_exact
+
+        return find_exact(place.folder, place.priorities, about["part"], about["parts"], task.number)
+    if task.stage == "lines":
+        from samovar.corpus.build.repeats import find_repeated
+
+        least = place.recipe.lines.min_documents
+        return find_repeated(
+            place.folder, len(place.splits), about["exact"], least, about["part"], about["parts"], task.number
+        )
+    if task.stage == "clean":
+        from samovar.corpus.build.cleaning_pass import clean_split
+
+        return clean_split(place, task.number, about["exact"], about["lines"])
+    if task.stage == "near":
+        from samovar.corpus.build.clusters import find_near
+
+        return find_near(place, about["exact"])
+    from samovar.corpus.build.writing_pass import write_part
+
+    return write_part(place, task.number, about["shards"])
+
+
+def answer(place: Workplace, request: dict[str, Any]) -> dict[str, Any]:
+    """Do what is asked; return the answer: ``done``, ``failed`` (this record, or this try) or ``fatal`` (the whole build)."""
+    place.poison = Poison.from_json(request["poison"])
+    try:
+        return {"done": do_task(place, Task(**request["task"]))}
+    except MemoryError:
+        return {"failed": "memory", "value": "MemoryError", "trace": ""}
+    except SamovarError as error:
+        return {"fatal": type(error).__name__, "message": str(error)}
+    except OSError as error:
+        if error.errno in _FULL:
+            return {"fatal": "CorpusError", "message": f"expected room for the build, found: {error.strerror} ({place.folder.root}). "
+                    "Make room and run the same command again: it goes on where it stopped."}  # fmt: skip
+        return _failed(error)
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    return {
+        "failed": "crashed",
+        "value": f"{type(error).__name__}: {error}"[:300],
+        "trace": traceback.format_exc()[-4000:],
+    }
+
+
+def limit_process(memory_bytes: int) -> None:
+    """Bound memory and core dumps; end with the parent; let a full disk or a size limit be an error, not a signal."""
+    import resource
+
+    for name, value in (("RLIMIT_DATA", memory_bytes), ("RLIMIT_CORE", 0)):
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # the builder's death is ours (Linux)
+
+
+def serve(requests: int, answers: int) -> None:
+    """Answer requests until the other side closes; the first message says where we work."""
+    place: Workplace | None = None
+    while (header := read_exactly(requests, LENGTH_BYTES)) is not None:
+        body = read_exactly(requests, int.from_bytes(header, "big"))
+        if body is None:
+            return
+        request = unpack(body)
+        if place is None:
+            place = _begin(request)
+            continue
+        reply = answer(place, request)
+        write_all(answers, pack(reply))
+        if reply.get("failed") == "memory":
+            return  # a process that ran out of memory is not to be trusted with the next task
+
+
+def _begin(request: dict[str, Any]) -> Workplace:
+    parent = int(request["parent"])
+    limit_process(int(request["memory_bytes"]))
+
+    def check_parent() -> None:
+        if os.getppid() != parent:  # where the kernel has no word for it
+            os._exit(1)
+
+    check_parent()
+    recipe = Recipe.model_validate(request["recipe"])
+    return Workplace(recipe, BuildFolder(Path(request["folder"])), Heartbeat(Path(request["beat"])), check_parent)
+
+
+def main() -> None:
+    """Separate the wire from what libraries read and print, then serve."""
+    requests, answers = os.dup(0), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    try:
+        serve(requests, answers)
+    except BrokenPipeError:
+        os._exit(1)
+    os._exit(0)  # no destructors: everything is on the disk

@@ -1,0 +1,48 @@
+"""One builder per output folder: a lock that the kernel takes back when its holder dies. Source: flock(2)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from samovar.errors import CorpusError
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold the lock of a build for a ``with`` block.
+
+    Raises:
+        CorpusError: another build holds it, or the file system has no locks.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise CorpusError(
+            f"expected to write in {path.parent}, found: {error.strerror}. Name another --output."
+        ) from error
+    try:
+        _take(descriptor, path)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "?"
+        raise CorpusError(
+            f"expected to be the only builder of {path.parent}, found process {holder} at work. Wait for it, or name another --output."
+        ) from None
+    except OSError as error:
+        raise CorpusError(
+            f"expected a file system with locks in {path.parent}, found: {error.strerror}. Name another --output."
+        ) from error

@@ -1,0 +1,87 @@
+"""Recipes: what is filled in, what is refused and how it is said."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from samovar.corpus.build.estimate import estimate_build
+from samovar.corpus.build.recipe import FREE, STAGES, Recipe, check_stages, load_recipe, parse_recipe
+from samovar.errors import RecipeError
+
+SOURCE = {"name": "web", "kind": "jsonl", "paths": ["*.jsonl"]}
+
+
+def parse(base: Path = Path("/nowhere"), **data: Any) -> Recipe:
+    return parse_recipe({"name": "t", "source": [SOURCE], **data}, base)
+
+
+def test_defaults_are_filled_in_and_the_place_is_no_part_of_the_recipe() -> None:
+    recipe = parse()
+    assert recipe.stages == STAGES
+    assert recipe.sha256 == parse(Path("/elsewhere")).sha256
+    assert recipe.sha256 != parse(seed=1).sha256
+    assert parse_recipe(recipe.as_json(), Path("/nowhere")) == recipe
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"seeed": 1}, ["seeed", "no such key"]),
+        ({"near": {"treshold": 0.5}}, ["near.treshold", "no such key"]),
+        ({"seed": -1}, ["seed", "greater than or equal to 0", "-1"]),
+        ({"near": {"threshold": 2}}, ["near.threshold", "less than or equal to 1"]),
+        ({"source": [{**SOURCE, "kind": "pdf"}]}, ["source[0].kind", "'warc'", "'pdf'"]),
+        ({"source": [{"name": "web", "kind": "jsonl"}]}, ["source[0].paths", "is missing"]),
+        ({"source": [SOURCE, SOURCE]}, ["web", "twice"]),
+        ({"source": []}, ["source", "at least 1"]),
+        ({"name": "../x"}, ["name", "../x"]),
+        ({"date": "yesterday"}, ["date", "yesterday"]),
+        ({"stages": ["extract", "frobnicate"]}, ["stages", "frobnicate"]),
+        ({"stages": ["language"]}, ["'extract' first"]),
+        ({"stages": ["extract", "near", "quality"]}, ["between 'lines' and 'near'", "whole corpus"]),
+        ({"stages": ["extract", "exact", "language"]}, ["expected the order extract, language, exact"]),
+        ({"stages": ["extract", "near", "near"]}, ["each stage once"]),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(data: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse(**data)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_free_stages_have_any_order_and_no_other_has() -> None:
+    before, after = ("extract", "repair", "language", "exact", "lines"), ("near", "caps")
+    for order in permutations(sorted(FREE)):
+        assert check_stages((*before, *order, *after)) == (*before, *order, *after)
+    allowed = 0
+    for order in permutations(("extract", "language", "quality", "near")):
+        try:
+            allowed += bool(check_stages(order))
+        except ValueError:
+            continue
+    assert allowed == 1
+
+
+def test_files_that_are_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="Check the path"):
+        load_recipe(tmp_path / "none.toml")
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(b"name = 'a\xff'")
+    with pytest.raises(RecipeError, match="expected TOML"):
+        load_recipe(path)
+    path.write_text("name = ")
+    with pytest.raises(RecipeError, match="expected TOML"):
+        load_recipe(path)
+
+
+def test_the_estimate_knows_the_inputs(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n' * 200_000)
+    made = estimate_build(parse(tmp_path, shards={"split_mb": 1}), workers=2)
+    assert made.sources[0].num_bytes == (tmp_path / "a.jsonl").stat().st_size
+    assert made.sources[0].splits >= 2
+    assert made.seconds > 0
+    assert estimate_build(parse(tmp_path), workers=1).seconds >= made.seconds
