@@ -30,6 +30,9 @@ FORMAT = 1
 FLUSH_SECONDS = 0.5  # how much a crash may cost: answers are synced to the disk at most this late
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
+# Connections open one after another: opened at once they stay in step, and each waits for all others' work in every round (mean latency
+# .208–.225 s instead of .203 at 0.2 s and 100 connections).
+START_STEP_SECONDS, START_SPREAD_SECONDS = 0.002, 0.2
 COLUMNS = tuple(f.name for f in fields(Reply))  # `asdict` copies deeply and takes a tenth of the time of an answer
 
 
@@ -160,8 +163,7 @@ async def collect(
             await work.run()
         finally:
             work.log.close()
-    final = {r.key: r for r in read_replies(folder / ANSWERS)}
-    missing = sum(1 for q in questions if q.key not in final or final[q.key].finish == "error")
+    missing = sum(q.key not in kept and q.key not in work.answered for q in questions)
     return CollectReport(
         folder, len(questions), work.done, len(kept), missing, time.perf_counter() - began, work.stopped
     )
@@ -190,15 +192,19 @@ class _Work:
         self._began = time.monotonic()
         self._reported = 0.0
         self.done = self.missing = 0
+        self.answered: set[str] = set()
         self.stopped = ""
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            for _ in range(max(1, self.options.connections)):
-                group.create_task(self._worker())
+            connections = max(1, self.options.connections)
+            step = min(START_STEP_SECONDS, START_SPREAD_SECONDS / connections)
+            for number in range(connections):
+                group.create_task(self._worker(number * step))
         self._report(always=True)
 
-    async def _worker(self) -> None:
+    async def _worker(self, after_seconds: float) -> None:
+        await asyncio.sleep(after_seconds)
         for question in self._todo:
             if self.stopped or self._stop():
                 self.stopped = self.stopped or "interrupted"
@@ -208,7 +214,10 @@ class _Work:
                 return
             self.log.write(reply)
             self.done += 1
-            self.missing += reply.finish == "error"
+            if reply.finish == "error":
+                self.missing += 1
+            else:
+                self.answered.add(question.key)
             self._report()
 
     async def _ask(self, question: Question) -> Reply | None:

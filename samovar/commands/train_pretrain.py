@@ -72,20 +72,21 @@ def pretrain(
     if dry_run:
         terminal.json(describe_plan(plan)) if json else None
         return
-    _set_threads(threads)
+    set_threads(threads)
     trainer = open_trainer(
         plan, tokens, tokenizer, output, device=device, prompts=tuple(say("pretrain.prompts").splitlines()),
         warn=lambda message: terminal.note(one_line(message), style=YELLOW),
     )  # fmt: skip
     reports = run_with_bar(trainer, terminal, quiet=json)
     if json and trainer.team.is_first:
-        terminal.json({"folder": str(output), **describe_plan(plan), **_summary(reports, trainer)})
+        terminal.json({"folder": str(output), **describe_plan(plan), **summarise(reports, trainer)})
     elif trainer.team.is_first:
         _print(terminal, reports, output)
     trainer.team.leave()
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
+    """Use so many threads of the CPU; 0 means all cores, unless OMP_NUM_THREADS says otherwise."""
     import os
 
     import torch
@@ -185,7 +186,8 @@ def draw_curve(values: list[float], width: int = CURVE_POINTS) -> str:
     return "".join(SPARKS[int((len(SPARKS) - 1) * (mean - low) / (high - low or 1.0))] for mean in means)
 
 
-def _summary(reports: list[Report], trainer: Trainer) -> dict[str, Any]:
+def summarise(reports: list[Report], trainer: Trainer) -> dict[str, Any]:
+    """Return the numbers that sum a run up."""
     bits = [report.bits for report in reports if not math.isnan(report.bits)]
     last = reports[-1] if reports else None
     return {

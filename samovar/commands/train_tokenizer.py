@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 UPDATE_SECONDS = 0.2
 OURS = "samovar"
+MEASURED_TEXTS = 8_000  # spread over the corpus: the report takes seconds on any size
 
 Corpus = Annotated[list[Path], typer.Argument(metavar="metavar.folder", help="tokenizer.corpus")]
 Language = Annotated[str, typer.Option("--language", metavar="metavar.language", help="tokenizer.language")]
@@ -89,9 +90,9 @@ class _Watch:
 
 def _measure(made: Any, others: dict[str, Any], units: list[Unit]) -> list[Fertility]:
     from samovar.train.fertility import by_domain, compare, count_with
-    from samovar.train.texts import read_units
+    from samovar.train.texts import sample_texts
 
-    return compare({OURS: count_with(made), **others}, by_domain(read_units(units)))
+    return compare({OURS: count_with(made), **others}, by_domain(sample_texts(units, MEASURED_TEXTS)))
 
 
 def _about(info: TokenizerInfo) -> dict[str, Any]:
