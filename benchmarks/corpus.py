@@ -340,12 +340,13 @@ def measure_near(given: argparse.Namespace, work: Path) -> None:
     build(recipe, work / "near")
     from samovar.corpus.build.reading import open_corpus
 
-    found, wrong = set(), 0
+    found, wrong, below = set(), 0, 0
     for row in open_corpus(work / "near").ledger():
         if row.decision == "dropped" and row.stage in ("exact", "near"):
             mine, other = (uri.split("/")[3] for uri in (row.uri, row.value))
             found.add(int(mine))
             wrong += mine != other or pairs[int(mine)][2] < given.low
+            below += mine != other or pairs[int(mine)][2] < 0.8
     bins: dict[str, list[int]] = {}
     for number, (_, _, similarity) in enumerate(pairs):
         bins.setdefault(f"{int(similarity * 20) / 20:.2f}", []).append(number in found)
@@ -356,6 +357,7 @@ def measure_near(given: argparse.Namespace, work: Path) -> None:
         similar=len(high),
         recall=round(statistics.mean(high), 4),
         precision=round(1 - wrong / max(1, len(found)), 4),
+        precision_at_threshold=round(1 - below / max(1, len(found)), 4),
         low=given.low,
         found_by_similarity={k: f"{sum(v)}/{len(v)}" for k, v in sorted(bins.items())},
     )

@@ -17,7 +17,7 @@ def make_card(session: Session, folder: Path, *, quiet: bool = False) -> None:
     if not quiet and not (folder / "card.html").is_file():
         session.terminal.note(say("corpus.making_card"))
     ensure_card(folder, language=current_words().lang)
-    if not quiet:
+    if not quiet and (folder / "card.html").is_file():
         session.terminal.print(say("corpus.card", path=one_line(str(folder / "card.html"))))
 
 

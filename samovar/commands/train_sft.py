@@ -28,7 +28,9 @@ def sft(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="metavar.folder", help="sft.output")],
     epochs: Annotated[float, typer.Option("--epochs", metavar="metavar.number", min=0.01, help="sft.epochs")] = 2.0,
     seq_len: Annotated[int, typer.Option("--seq-len", metavar="metavar.number", min=0, help="sft.seq_len")] = 0,
-    batch_rows: Annotated[int, typer.Option("--batch-rows", metavar="metavar.number", min=0, help="sft.batch_rows")] = 0,
+    batch_rows: Annotated[
+        int, typer.Option("--batch-rows", metavar="metavar.number", min=0, help="sft.batch_rows")
+    ] = 0,
     rate_share: Annotated[
         float, typer.Option("--rate-share", metavar="metavar.number", min=0.0001, help="sft.rate_share")
     ] = 0.1,

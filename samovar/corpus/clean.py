@@ -17,7 +17,6 @@ _INVISIBLE = re.compile(
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _OTHER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
-_BLANK_LINES = re.compile(r"\n{3,}")
 
 
 def clean_text(text: str) -> str:
@@ -37,8 +36,14 @@ def clean_text(text: str) -> str:
     if " \n" in text or "\t\n" in text:
         text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
     if "\n\n\n" in text:
-        text = _BLANK_LINES.sub("\n\n", text)
+        text = _shorten_gaps(text)
     return text.strip(" \t\n")
+
+
+def _shorten_gaps(text: str) -> str:
+    while "\n\n\n" in text:  # a run shrinks by a third each time
+        text = text.replace("\n\n\n", "\n\n")
+    return text
 
 
 def _has_plain_characters_only(text: str) -> bool:

@@ -27,7 +27,8 @@ _WINDOW = 300  # characters; three windows of a long text are looked at: fastTex
 _FASTTEXT_WINDOW = 600  # characters; with 400 a Bulgarian document was taken for Russian
 _CLEAR_SCORE = 500  # CLD2's score for a text of 1 KB; clear texts have 550 to 1,000
 _VERY_CLEAR_SCORE = 850  # asked of the languages that CLD2 takes others' texts for
-_CLEAR_LENGTH = 250
+_CLEAR_LENGTH = 250  # characters; fewer, down to the next, will do when the language's own letters are there
+_SHORT_LENGTH = 100
 _FREQUENT = 0.01  # letters outside the alphabet rarer than this may come from quoted foreign names
 _MIN_FOR_MARKS = (
     400  # letters after which a language's own letters must have turned up (at 150 one text in 30 has none yet)
@@ -156,13 +157,25 @@ def identify_language(text: str) -> tuple[str, float]:
     if letters and len(plain := " ".join(_LATIN_WORDS.sub(" ", sample).split())) >= MIN_CHARACTERS:
         sample = plain  # names and code in another script tell nothing, and make both detectors unsure
     second, reliable, score = _ask_cld2(sample)
-    if _rules_out(second, letters):
-        reliable = False
-    floor = _VERY_CLEAR_SCORE if second in _greedy()[1] else _CLEAR_SCORE
-    if reliable and score >= floor and len(sample) >= _CLEAR_LENGTH:
-        return second, 0.95
+    allowed = not _rules_out(second, letters)
+    reliable = reliable and allowed
+    floor, length = (
+        (_VERY_CLEAR_SCORE, _CLEAR_LENGTH) if second in _greedy()[1] else (_CLEAR_SCORE, _SHORT_LENGTH)
+    )
+    if score >= floor and allowed and len(sample) >= length:
+        sure = reliable + (len(sample) >= _CLEAR_LENGTH) + _bears_marks(second, letters)
+        if sure >= 2:
+            return second, 0.95
     ranked = [(tag, p) for tag, p in _ask_fasttext(sample[:_FASTTEXT_WINDOW]) if not _rules_out(tag, letters)]
     return _decide(ranked, second, reliable) if ranked or reliable else _decide_by_alphabet(letters)
+
+
+def _bears_marks(tag: str, letters: Counter[str]) -> bool:
+    """Tell whether a text has a language's own letters, not just once: CLD2 also calls those unreliable that have a few foreign words."""
+    alphabet = _tables()[0].get(tag)
+    if alphabet is None:
+        return False
+    return sum(letters[letter] for letter in alphabet.marks) >= max(2.0, _FREQUENT * letters.total())
 
 
 def _decide(ranked: list[tuple[str, float]], second: str, second_allowed: bool) -> tuple[str, float]:
@@ -218,10 +231,28 @@ def _sample(text: str) -> str:
 
 def _count_covered(sample: str) -> Counter[str]:
     """Count the letters of the scripts in the alphabet table; empty when most of the text is in Latin letters."""
-    counts = Counter(sample.lower())
-    letters = Counter({letter: count for letter, count in counts.items() if letter in _covered()})
-    num_latin = sum(counts[letter] for letter in ascii_lowercase)
-    return letters if num_latin <= letters.total() else Counter()
+    import numpy as np
+
+    table, names = _numbered()
+    codes = np.frombuffer(sample.lower().encode("utf-16-le", "surrogatepass"), "<u2")
+    counts = np.bincount(table[codes], minlength=len(names) + 2)
+    num_latin, own = int(counts[1]), counts[2:]
+    if num_latin > own.sum():
+        return Counter()
+    present = np.flatnonzero(own)
+    return Counter(dict(zip([names[number] for number in present.tolist()], own[present].tolist(), strict=True)))
+
+
+@cache
+def _numbered() -> tuple[Any, list[str]]:
+    """Return a number for every UTF-16 code unit (0: of no interest, 1: a Latin letter, else 2 + place in the list) and the covered letters."""
+    import numpy as np
+
+    names = sorted(_covered())
+    table = np.zeros(0x10000, np.uint8)
+    table[[ord(letter) for letter in ascii_lowercase]] = 1
+    table[[ord(letter) for letter in names]] = np.arange(2, len(names) + 2)
+    return table, names
 
 
 @cache

@@ -17,17 +17,21 @@ from samovar.train.model import IGNORED, LanguageModel, number_documents
 
 @torch.no_grad()
 def measure_bits(
-    model: LanguageModel, rows: Iterable[Tensor], token_bytes: Tensor, separator: int, team: Team, dtype: torch.dtype
+    model: LanguageModel,
+    parts: Iterable[tuple[Tensor, Tensor]],
+    token_bytes: Tensor,
+    separator: int,
+    team: Team,
+    dtype: torch.dtype,
 ) -> float:
-    """Return bits per byte over rows [batch, length + 1] of tokens; each process gives its own rows, all get the same figure.
+    """Return bits per byte over parts of tokens and targets, [batch, length] each; each process gives its own, all get the same figure.
 
-    `token_bytes` [vocabulary] holds the bytes of each token, 0 for specials, whose prediction is not counted.
+    `token_bytes` [vocabulary] holds the bytes of each token, 0 for specials, whose prediction is not counted; nor are targets `IGNORED`.
     """
     sums = torch.zeros(2, dtype=torch.float64, device=team.device)
     model.eval()
-    for batch in rows:
-        tokens, targets = batch[:, :-1].to(team.device), batch[:, 1:].to(team.device)
-        num_bytes = token_bytes[targets]
+    for tokens, targets in parts:
+        num_bytes = torch.where(targets == IGNORED, 0, token_bytes[targets.clamp_min(0)])
         with torch.autocast(team.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             nats = model.loss(
                 tokens,

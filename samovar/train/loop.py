@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from samovar.train.config import RunConfig
 from samovar.train.distributed import Team
 from samovar.train.generate import continue_greedily
 from samovar.train.hardware import check_disk, choose_device_batch, choose_precision, peak_flops
-from samovar.train.model import LanguageModel, number_documents
+from samovar.train.model import IGNORED, LanguageModel, number_documents
 from samovar.train.optim import Optimiser
 
 CONFIG, LOG, SAMPLES, CHECKPOINTS = "config.json", "log.jsonl", "samples.jsonl", "checkpoints"
@@ -41,6 +41,19 @@ class Rows(Protocol):
 
     def read(self, cursor: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Return rows `cursor` … `cursor + count - 1` of the endless order, int64 [count, seq_len + 1]."""
+        ...
+
+
+@runtime_checkable
+class MaskedRows(Protocol):
+    """Rows of which not every token is a target, such as conversations: `samovar.train.chat_rows.ChatRows`."""
+
+    num_sequences: int
+
+    def read_masked(
+        self, cursor: int, count: int
+    ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.bool_]]]:
+        """Return rows and which of their tokens count as targets, [count, seq_len + 1] each; every row has one that counts."""
         ...
 
 
@@ -77,8 +90,8 @@ class Sources:
     """What a run reads: rows to train on and to check on, the bytes of each token [vocabulary], the separator's id; and, for samples,
     a tokenizer and texts to continue."""
 
-    train: Rows
-    val: Rows
+    train: Rows | MaskedRows
+    val: Rows | MaskedRows
     token_bytes: np.ndarray[Any, Any]
     separator: int
     tokenizer: Texts | None = None
@@ -250,18 +263,39 @@ class Trainer:
         count = share // self.device_batch
         first = self.cursor + self.team.rank * share
         total = torch.zeros((), device=self.team.device)
-        for part in range(count):
-            rows = self.sources.train.read(first + part * self.device_batch, self.device_batch)
-            tokens, targets = self._split(torch.from_numpy(rows))
+        starts = range(first, first + count * self.device_batch, self.device_batch)
+        weights = self._weigh(starts)
+        for weight, start in zip(weights, starts, strict=True):
+            tokens, targets = self._split(self.sources.train, start, self.device_batch)
             with torch.autocast(self.team.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
                 loss = self._loss(tokens, targets, number_documents(tokens, self.sources.separator))
-            (loss / count).backward()
-            total += loss.detach() / count
+            (loss / weight).backward()
+            total += loss.detach() / weight
         return total
 
-    def _split(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        rows = rows.to(self.team.device, non_blocking=True)
-        return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
+    def _weigh(self, starts: range) -> list[float]:
+        """Return what the mean loss of each part is divided by, so that every target of the step weighs the same in all processes."""
+        rows = self.sources.train
+        if not isinstance(rows, MaskedRows):
+            return [len(starts)] * len(starts)
+        counts = [int(rows.read_masked(start, self.device_batch)[1][:, 1:].sum()) for start in starts]
+        total = torch.tensor([float(sum(counts))], device=self.team.device)
+        self.team.total(total)
+        return [float(total) / (count * self.team.world) for count in counts]
+
+    def _split(self, rows: Rows | MaskedRows, start: int, count: int) -> tuple[Tensor, Tensor]:
+        """Return tokens and targets of rows, [count, seq_len] each; what does not count is `IGNORED`."""
+        if isinstance(rows, MaskedRows):
+            read, mask = rows.read_masked(start, count)
+            targets = np.where(mask[:, 1:], read[:, 1:], IGNORED)
+        else:
+            read = rows.read(start, count)
+            targets = read[:, 1:]
+        move = self.team.device
+        return (
+            torch.from_numpy(read).to(move, non_blocking=True)[:, :-1].contiguous(),
+            torch.from_numpy(targets).to(move, non_blocking=True).contiguous(),
+        )
 
     def _roll_back(self) -> None:
         """Return to the last good state and pass over what broke it."""
@@ -287,7 +321,7 @@ class Trainer:
         wanted = max(self.team.world, self.plan.eval_tokens // self.plan.seq_len)
         count = min(wanted, self.sources.val.num_sequences)
         rows = (
-            torch.from_numpy(self.sources.val.read(start, min(self.device_batch, count - start)))
+            self._split(self.sources.val, start, min(self.device_batch, count - start))
             for number, start in enumerate(range(0, count, self.device_batch))
             if number % self.team.world == self.team.rank
         )

@@ -5,6 +5,7 @@ Knows the order of the passes and nothing of what they do.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -79,11 +80,34 @@ def _open_engine(name: str, recipe: Recipe, folder: BuildFolder, workers: int, a
 
 
 def _empty(folder: BuildFolder) -> None:
-    """Delete what builds write, and nothing else."""
+    """Delete what builds write, and nothing else; in a folder that no build has written, nothing.
+
+    Whose the folder is stands in its plan or manifest; the mark says it while both are being deleted.
+    """
+    mark = folder.work / "emptying"
+    if not (folder.plan.exists() or mark.exists() or _holds_corpus(folder)):
+        return  # `settle_plan` refuses what is there
+    folder.work.mkdir(exist_ok=True)
+    mark.touch()
     for path in (folder.manifest, folder.samples, *(folder.root / name for name in ("card.json", "card.html"))):
         path.unlink(missing_ok=True)
-    for path in (folder.work, folder.documents, folder.ledger):
-        shutil.rmtree(path, ignore_errors=True)
+    for path in (folder.documents, folder.ledger, *(p for p in folder.work.iterdir() if p != mark)):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(folder.work, ignore_errors=True)
+
+
+def _holds_corpus(folder: BuildFolder) -> bool:
+    """Tell whether there is a manifest of ours; a damaged one counts as ours where its corpus lies beside it."""
+    try:
+        made = json.loads(folder.manifest.read_bytes())
+    except OSError:
+        return False
+    except ValueError:
+        return folder.part("documents", 0).exists()
+    return isinstance(made, dict) and "fingerprint" in made
 
 
 def _finished(folder: BuildFolder, plan: Plan) -> dict[str, Any] | None:

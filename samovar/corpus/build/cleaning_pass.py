@@ -15,7 +15,7 @@ from samovar.corpus.build.commit import whole_file
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.build.reading_pass import write_ledger
 from samovar.corpus.build.recipe import STAGES, Recipe
-from samovar.corpus.build.repeats import host_hash, repeated_by_row
+from samovar.corpus.build.repeats import Repeats, host_hash
 from samovar.corpus.build.tables import OUTPUT_COLUMNS, TableWriter, dump, read_items
 from samovar.corpus.build.workplace import Batch, Workplace, summarise
 from samovar.corpus.document import hash_document
@@ -30,28 +30,32 @@ ID_HASH, HOST, LANGUAGE, LENGTH, IDENTITY = range(5)
 
 def clean_split(place: Workplace, number: int, exact_parts: int, lines_parts: int) -> tuple[list[Any], dict[str, Any]]:
     """Do the task; return its files and its summary."""
+    from samovar.corpus.stages.scan import batches_of
+
     recipe = place.recipe
     notes = Notes(place.splits[number].source)
     stages = place.stages(("quality", "personal", "contamination"))
     paths = [place.folder.file("clean", number, what) for what in ("documents.parquet", "ledger.parquet")]
-    repeats = repeated_by_row(place.folder, lines_parts, number) if lines_parts else {}
+    repeats = Repeats.load(place.folder, lines_parts, number) if lines_parts else None
     sketches = Sketches(recipe) if recipe.has("near") else None
     facts: list[list[int]] = []
     origin: list[int] = []
     num_bytes = 0
     with whole_file(paths[0]) as file, TableWriter(file, OUTPUT_COLUMNS) as writer:
         for batch in place.batches(_left(place, number, exact_parts, notes)):
-            kept = _without_lines(place, batch, repeats, notes) if repeats else batch.items
             rows_of = {id(item): row for item, row in zip(batch.items, batch.numbers, strict=True)}
-            kept = place.run(Batch(batch.numbers, kept), stages, notes)
-            for item in kept:
-                origin.append(rows_of[id(item)])
-                row = document_row(item, notes.source, recipe.date)
-                writer.add(row)
-                facts.append(facts_of(item, row[0]))
-                num_bytes += len(item.text.encode("utf-8", "replace"))
-            if sketches:
-                sketches.add(kept)
+            for items in batches_of(batch.items, lambda item: len(item.text)):  # all stages look at the same scan of a text
+                part = Batch([rows_of[id(item)] for item in items], items)
+                kept = _without_lines(place, part, repeats, notes) if repeats else items
+                kept = place.run(Batch(part.numbers, kept), stages, notes)
+                for item in kept:
+                    origin.append(rows_of[id(item)])
+                    row = document_row(item, notes.source, recipe.date)
+                    writer.add(row)
+                    facts.append(facts_of(item, row[0]))
+                    num_bytes += len(item.text.encode("utf-8", "replace"))
+                if sketches:
+                    sketches.add(kept)
     place.beat.rest()
     rows = write_ledger(paths[1], notes)
     paths += _save(place, number, facts, origin, sketches)
@@ -79,7 +83,7 @@ def _left(place: Workplace, number: int, exact_parts: int, notes: Notes) -> Iter
 
 
 def _without_lines(
-    place: Workplace, batch: Batch, repeats: dict[int, np.ndarray[Any, Any]], notes: Notes
+    place: Workplace, batch: Batch, repeats: Repeats, notes: Notes
 ) -> list[Item]:
     """Take out the lines that come again on the host of each item; items that stay keep their order."""
     import numpy as np
@@ -87,10 +91,12 @@ def _without_lines(
     from samovar.corpus.stages.lines import remove_repeated
 
     place.name(batch, "lines")
-    touched = [i for i, row in enumerate(batch.numbers) if row in repeats]
-    known = [np.sort(repeats[batch.numbers[i]] ^ np.uint64(host_hash(batch.items[i].host))) for i in touched]
+    touched = [i for i, row in enumerate(batch.numbers) if row in repeats.hashes]
+    known = [np.sort(repeats.hashes[batch.numbers[i]] ^ np.uint64(host_hash(batch.items[i].host))) for i in touched]
     some = [batch.items[i] for i in touched]
-    gone = {id(item) for item in some} - {id(item) for item in remove_repeated(some, known, notes, place.recipe.lines)}
+    own = [repeats.lines_of(batch.numbers[i]) for i in touched]
+    kept = remove_repeated(some, known, notes, place.recipe.lines, own)
+    gone = {id(item) for item in some} - {id(item) for item in kept}
     return [item for item in batch.items if id(item) not in gone]
 
 

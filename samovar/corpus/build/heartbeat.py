@@ -43,6 +43,7 @@ class Heartbeat:
             self._memory = mmap.mmap(file.fileno(), _SIZE)
         self.records = 0
         self.num_bytes = 0
+        self._uri = "\0"  # what stands in the cell is another process's
 
     @classmethod
     def create(cls) -> Heartbeat:
@@ -58,6 +59,9 @@ class Heartbeat:
 
     def address(self, uri: str) -> None:
         """Write the address of the record at work."""
+        if uri == self._uri:
+            return
+        self._uri = uri
         data = uri.encode("utf-8", "surrogatepass")
         data = data if len(data) < _SIZE - _ADDRESS - 2 else b""
         self._memory[_ADDRESS : _ADDRESS + 2 + len(data)] = len(data).to_bytes(2, "little") + data

@@ -74,6 +74,7 @@ class Item:
 
 
 SAMPLE_CHARS = 300
+SAMPLE_MARGIN = 150  # kept beyond that until personal data is masked, so that no half of an address is left at the end
 MAX_SAMPLES = 3
 
 
@@ -95,7 +96,7 @@ class Notes:
         if text:
             kept = self.samples.setdefault(f"{stage}:{reason}", [])
             if len(kept) < MAX_SAMPLES:
-                kept.append((uri, text[:SAMPLE_CHARS]))
+                kept.append((uri, text[: SAMPLE_CHARS + SAMPLE_MARGIN]))
 
     def change(self, uri: str, stage: str, reason: str, value: object = "") -> None:
         """Note that a text was changed; it goes on."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from samovar.corpus.build.commit import write_json
 from samovar.corpus.build.folder import BuildFolder
-from samovar.corpus.build.item import MAX_SAMPLES
+from samovar.corpus.build.item import MAX_SAMPLES, SAMPLE_CHARS, SAMPLE_MARGIN
 from samovar.corpus.build.plan import FORMAT, Plan, hash_file
 from samovar.corpus.build.recipe import STAGES, Recipe
 from samovar.errors import CorpusError
@@ -29,7 +29,7 @@ def write_manifest(recipe: Recipe, plan: Plan, folder: BuildFolder, made: Mappin
         for kind in ("documents", "ledger")
         for n in range(len(made["write"]))
     ]
-    write_json(folder.samples, collect_samples(made), indent=1)
+    write_json(folder.samples, collect_samples(recipe, made), indent=1)
     manifest = {
         "format": FORMAT,
         "name": recipe.name,
@@ -141,11 +141,31 @@ def _sizes(write: Summaries) -> dict[str, dict[str, dict[str, int]]]:
     return {kind: dict(sorted(names.items())) for kind, names in sorted(sizes.items())}
 
 
-def collect_samples(made: Mapping[str, Summaries]) -> dict[str, dict[str, list[list[str]]]]:
-    """Return, by source and "stage:reason", the first few dropped texts in the order of the input."""
+def collect_samples(recipe: Recipe, made: Mapping[str, Summaries]) -> dict[str, dict[str, list[list[str]]]]:
+    """Return, by source and "stage:reason", the first few dropped texts in the order of the input.
+
+    Most were dropped before personal data is masked: it is masked here, where the recipe has that stage.
+    """
+    mask = _masker(recipe)
     samples: dict[str, dict[str, list[list[str]]]] = defaultdict(dict)
     for summary in _summaries(made):
         for reason, some in summary["samples"].items():
             kept = samples[summary["source"]].setdefault(reason, [])
-            kept += some[: MAX_SAMPLES - len(kept)]
+            kept += [[uri, _cut(mask, text)] for uri, text in some[: MAX_SAMPLES - len(kept)]]
     return {source: dict(sorted(reasons.items())) for source, reasons in sorted(samples.items())}
+
+
+def _masker(recipe: Recipe) -> Callable[[str], str]:
+    if not recipe.has("personal"):
+        return str
+    from samovar.corpus.stages.personal import Personal
+
+    return Personal(recipe.personal).mask_sample
+
+
+def _cut(mask: Callable[[str], str], text: str) -> str:
+    """Mask, then cut; of a text that goes on, what is last may be half a number: it is not shown."""
+    masked = mask(text)
+    if len(text) == SAMPLE_CHARS + SAMPLE_MARGIN:
+        masked = masked[: max(0, len(masked) - SAMPLE_MARGIN)]
+    return masked[:SAMPLE_CHARS]

@@ -118,6 +118,8 @@ def settle_plan(folder: BuildFolder, plan: Plan) -> None:
         _compare(folder, read_json(folder.plan)["fingerprint"], plan.fingerprint())
         return
     strange = [p.name for p in folder.root.iterdir() if p.name not in (".lock", "work")]
+    if folder.work.is_dir():  # work of ours begins with its plan
+        strange += [f"work/{p.name}" for p in folder.work.iterdir() if not p.name.startswith(f".{folder.plan.name}.")]
     if strange:
         raise CorpusError(
             f"expected an empty or new folder, found {', '.join(sorted(strange)[:5])} in {folder.root}. Name another --output, or empty it."

@@ -1,6 +1,7 @@
 """Pass "read": the records of one split become items, with the hashes by which duplicates and repeated lines will be found.
 
-Writes ``items.parquet``, ``ledger.parquet``, ``keys.npy`` (see `samovar.corpus.build.duplicates`) and ``lines.npy``.
+Writes ``items.parquet``, ``ledger.parquet``, ``keys.npy`` (see `samovar.corpus.build.duplicates`), ``lines.npy`` (see
+`samovar.corpus.build.repeats`), and the hashes of all lines in order: ``hashes.npy``, with the number of lines of each item in ``counts.npy``.
 """
 
 from __future__ import annotations
@@ -119,6 +120,8 @@ class Fingerprints:
         self._keys: list[np.ndarray[Any, Any]] = []
         self._hashes: list[np.ndarray[Any, Any]] = []
         self._rows: list[np.ndarray[Any, Any]] = []
+        self._in_order: list[np.ndarray[Any, Any]] = []
+        self._counts: list[int] = []
         self._num_rows = 0
         self.num_chars = 0
         self.num_lines = 0
@@ -149,11 +152,16 @@ class Fingerprints:
 
         from samovar.corpus.stages.lines import hash_lines_in
 
-        for row, (item, hashes) in enumerate(zip(items, hash_lines_in(scan, self._lines), strict=True), self._num_rows):
-            own = np.unique(hashes[hashes != 0]) ^ np.uint64(host_hash(item.host))
-            self._hashes.append(own)
-            self._rows.append(np.full(len(own), row, np.uint32))
-            self.num_lines += len(own)
+        hashes = hash_lines_in(scan, self._lines)
+        rows = np.repeat(np.arange(self._num_rows, self._num_rows + len(items), dtype=np.uint32), list(map(len, hashes)))
+        joined = np.concatenate(hashes)
+        looked_at = np.flatnonzero(joined)
+        hosts = np.array([host_hash(item.host) for item in items], np.uint64)
+        rows = rows[looked_at]
+        self._in_order.append(joined)
+        self._counts += map(len, hashes)
+        self._hashes.append(joined[looked_at] ^ hosts[rows - self._num_rows])
+        self._rows.append(rows)
 
     def save(self, place: Workplace, number: int) -> list[Any]:
         """Write the files; return their paths."""
@@ -163,8 +171,12 @@ class Fingerprints:
         lines = place.folder.file("read", number, "lines.npy")
         save_array(keys, np.concatenate([np.zeros((0, 4), np.uint64), *self._keys]))
         hashes = np.concatenate([np.zeros(0, np.uint64), *self._hashes])
-        save_lines(lines, hashes, np.concatenate([np.zeros(0, np.uint32), *self._rows]))
-        return [keys, lines]
+        self.num_lines = save_lines(lines, hashes, np.concatenate([np.zeros(0, np.uint32), *self._rows]))
+        in_order = place.folder.file("read", number, "hashes.npy")
+        counts = place.folder.file("read", number, "counts.npy")
+        save_array(in_order, np.concatenate([np.zeros(0, np.uint64), *self._in_order]))
+        save_array(counts, np.array(self._counts, np.uint32))
+        return [keys, lines, in_order, counts]
 
 
 def identify_item(item: Item) -> int:

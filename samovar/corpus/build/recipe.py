@@ -5,8 +5,10 @@ How many processes work and where is the command line's affair: it changes nothi
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ FREE = frozenset(("quality", "personal", "contamination"))
 """Those whose order among themselves is free: they look at one text at a time, between the same two global passes."""
 
 MB = 10**6
+_TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*")
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 
 
 class Part(BaseModel):
@@ -81,6 +85,33 @@ class Recipe(Part):
     caps: CapsOptions = CapsOptions()
     shards: ShardOptions = ShardOptions()
     limits: LimitOptions = LimitOptions()
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not name.strip("."):
+            raise ValueError(f"expected a name that can be a folder's, found {name!r}: add a letter")
+        return name
+
+    @field_validator("languages")
+    @classmethod
+    def _check_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        for tag in languages:
+            if not _TAG.fullmatch(tag):
+                raise ValueError(f"expected BCP 47 tags such as 'ru' or 'en', found {tag!r}: correct it")
+        return languages
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _check_date(cls, date: object) -> object:
+        if isinstance(date, datetime.date):  # TOML has dates of its own
+            return date.isoformat()[:10]
+        if isinstance(date, str) and _DATE.fullmatch(date):
+            try:
+                datetime.date.fromisoformat(date + "-01-01"[len(date) - 10 :] if len(date) < 10 else date)
+            except ValueError as error:
+                raise ValueError(f"expected a day of the calendar, found {date!r}: correct it") from error
+        return date
 
     @field_validator("stages")
     @classmethod
@@ -176,7 +207,8 @@ def parse_recipe(data: dict[str, Any], base: Path, name: str = "recipe") -> Reci
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        lines = [f"  {_place(e['loc'])}: {_explain(dict(e))}" for e in error.errors()]
+        found = [e for e in error.errors() if not (e["type"] == "too_short" and e["input"])]  # what is wrong inside is said
+        lines = [f"  {_place(e['loc'])}: {_explain(dict(e))}" for e in found]
         raise RecipeError(f"{name} is not a valid recipe. Correct:\n" + "\n".join(lines)) from error
 
 
@@ -192,5 +224,7 @@ def _explain(error: dict[str, Any]) -> str:
         return "is missing: add it"
     if error["type"] == "value_error":
         return message
+    if error["type"] in ("tuple_type", "list_type"):
+        message = "expected a list: write [[source]]" if error["loc"] == ("source",) else 'expected a list: write ["…"]'
     found = repr(error.get("input"))
     return f"{message[:1].lower()}{message[1:]}, found {found[:100]}"

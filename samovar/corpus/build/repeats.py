@@ -5,6 +5,8 @@ A line counts once in a text, and exact duplicates do not count: a page under te
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 RANGE_LINES = 16_000_000  # lines whose hashes one task holds: 24 bytes each while sorting
 
 
+@lru_cache(maxsize=4096)
 def host_hash(host: str) -> int:
     """Return the number that is mixed (by exclusive or) into the hashes of a host's lines."""
     import hashlib
@@ -24,12 +27,16 @@ def host_hash(host: str) -> int:
     return int.from_bytes(hashlib.blake2b(host.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def save_lines(path: Path, hashes: np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> None:
-    """Write the lines of a split, sorted by hash: [n, 2] uint64 of hash and row."""
+def save_lines(path: Path, hashes: np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> int:
+    """Write the lines of a split, sorted by hash, each once for a row: [n, 2] uint64 of hash and row; return how many."""
     import numpy as np
 
     order = np.lexsort((rows, hashes))
-    save_array(path, np.stack((hashes[order], rows[order].astype(np.uint64)), axis=1))
+    table = np.stack((hashes[order], rows[order].astype(np.uint64)), axis=1)
+    first = np.ones(len(table), bool)
+    first[1:] = np.any(table[1:] != table[:-1], axis=1)
+    save_array(path, table[first])
+    return int(first.sum())
 
 
 def find_repeated(
@@ -64,8 +71,31 @@ def left_out_rows(folder: BuildFolder, exact_parts: int, shard: int) -> np.ndarr
     return np.asarray(table.column("row").to_numpy()).astype(np.uint64)
 
 
-def repeated_by_row(folder: BuildFolder, lines_parts: int, shard: int) -> dict[int, np.ndarray[Any, Any]]:
-    """Return, for each row of a split that has some, the sorted mixed hashes of its repeated lines."""
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """The repeated lines of a split. `hashes`: for each row that has some, their mixed hashes, sorted. `lines`: the hashes of all lines of all
+    rows, in order; those of a row lie between two of `bounds`."""
+
+    hashes: dict[int, np.ndarray[Any, Any]]
+    lines: np.ndarray[Any, Any]
+    bounds: np.ndarray[Any, Any]
+
+    @classmethod
+    def load(cls, folder: BuildFolder, lines_parts: int, shard: int) -> Repeats:
+        """Read what the passes "read" and "lines" wrote."""
+        import numpy as np
+
+        lines = np.asarray(np.load(folder.file("read", shard, "hashes.npy"), mmap_mode="r"))
+        counts = np.load(folder.file("read", shard, "counts.npy"))
+        bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
+        return cls(_repeated_by_row(folder, lines_parts, shard), lines, bounds)
+
+    def lines_of(self, row: int) -> np.ndarray[Any, Any]:
+        """Return the hashes of a row's lines, in order, 0 for one that is not looked at."""
+        return self.lines[self.bounds[row] : self.bounds[row + 1]]
+
+
+def _repeated_by_row(folder: BuildFolder, lines_parts: int, shard: int) -> dict[int, np.ndarray[Any, Any]]:
     import numpy as np
 
     lines = np.asarray(np.load(folder.file("read", shard, "lines.npy")))

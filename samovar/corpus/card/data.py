@@ -10,6 +10,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,8 @@ def flow_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 def passes_of(manifest: Mapping[str, Any], total: Mapping[str, int]) -> list[dict[str, Any]]:
     """Return documents and characters after the texts were read (extracted, repaired, their language told), after they were cleaned (exact
     duplicates, lines, quality, personal data, evaluation sets), and at the end."""
-    made = [(name, about["documents"], about["chars"]) for name, about in manifest.get("passes", {}).items()]
+    passes = manifest.get("passes", {})
+    made = [(name, passes[name]["documents"], passes[name]["chars"]) for name in ("read", "clean") if name in passes]
     rows = [*made, ("write", total["documents"], total["characters"])]
     return [{"name": name, "documents": documents, "characters": chars} for name, documents, chars in rows]
 
@@ -193,7 +195,8 @@ def passes_of(manifest: Mapping[str, Any], total: Mapping[str, int]) -> list[dic
 def _sources(manifest: Mapping[str, Any], survey: Survey) -> list[dict[str, Any]]:
     sizes = {row["name"]: row for row in survey.by["source"].rows()}
     rows = []
-    for name, about in manifest["sources"].items():
+    for name in (source["name"] for source in manifest["recipe"]["source"]):  # in the recipe's order
+        about = manifest["sources"][name]
         size = sizes.get(name, {"characters": 0, "bytes": 0})
         shown = {key: about[key] for key in ("kind", "seen", "kept", "dropped", "passed", "num_bytes") if key in about}
         rows.append({"name": name, **shown, "characters": size["characters"], "bytes": size["bytes"]})
@@ -267,7 +270,8 @@ def write_card(root: Path, card: Card, *, language: str = "en") -> tuple[Path, P
 
 
 def ensure_card(root: Path, *, language: str = "en") -> Card:
-    """Return the card that lies in a corpus, or make and write it when there is none of this very corpus.
+    """Return the card that lies in a corpus, or make and write it when there is none of this very corpus. In a folder that must not be
+    changed (a shared, read-only corpus) it is only returned.
 
     Raises:
         CorpusError: the corpus is not finished or damaged.
@@ -281,5 +285,6 @@ def ensure_card(root: Path, *, language: str = "en") -> Card:
         if (card.get("format"), card.get("output_sha256")) == (FORMAT, corpus.manifest["output_sha256"]):
             return card
     card = make_card(root)
-    write_card(root, card, language=language)
+    with suppress(OSError):
+        write_card(root, card, language=language)
     return card

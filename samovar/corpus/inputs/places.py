@@ -22,6 +22,7 @@ from samovar.errors import ExtractionError, InputError, MissingExtraError
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
 _GLOB = frozenset("*?[")
 _STAMPS = ("ETag", "etag", "md5Hash", "md5", "checksum", "version_id", "generation", "mtime", "LastModified", "created")
+_DRIVERS = frozenset(("aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "requests", "s3fs", "urllib3"))
 _BLOCK_BYTES = 4 * 2**20
 
 
@@ -101,7 +102,7 @@ def _list_url(url: str) -> Iterator[Place]:
             hidden = any(part.startswith(".") for part in item.removeprefix(path).split("/"))
             if not hidden and not system.isdir(item):
                 yield _describe_url(system, item, url)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # drivers have errors of their own: missing keys, a closed connection
         raise InputError(f"{url} cannot be listed: {error}; check the address and the access keys") from error
 
 
@@ -125,9 +126,14 @@ def _file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         driver = url.partition(":")[0]
         raise InputError(f"{url} needs a driver for '{driver}' that is not installed: {error}") from error
-    except (ValueError, OSError) as error:
+    except Exception as error:
         raise InputError(f"{url} cannot be opened: {error}; check the address and the access keys") from error
     return system, str(path)
+
+
+def is_network_error(error: BaseException) -> bool:
+    """Tell whether an error comes from a driver of an object store, not from what was read."""
+    return type(error).__module__.partition(".")[0] in _DRIVERS
 
 
 def open_place(place: str, stamp: str = "") -> BinaryIO:
@@ -163,7 +169,9 @@ def _open_url(url: str, stamp: str) -> BinaryIO:
         with suppress(AttributeError):
             file.samovar_system = system  # that of an archive closes its files when it is forgotten
         return cast(BinaryIO, file)
-    except (OSError, ValueError) as error:
+    except InputError:
+        raise
+    except Exception as error:
         raise InputError(f"{url} cannot be opened: {error}; check the address and the access keys") from error
 
 

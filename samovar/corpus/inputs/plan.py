@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Protocol
 
 from samovar.corpus.build.item import Record, Split
-from samovar.corpus.inputs.places import Place, list_places
+from samovar.corpus.inputs.places import Place, is_network_error, list_places
 from samovar.corpus.inputs.source import SourceSpec
 from samovar.errors import InputError, UsageError
 
@@ -79,6 +79,10 @@ def open_split(
         yield from _load(split.kind).read(split, skip, begin, Counter() if passed is None else passed)
     except OSError as error:  # of a network drive or an object store: another attempt may do
         raise InputError(f"{split.place} cannot be read: {error}; is it still there and reachable?") from error
+    except Exception as error:
+        if is_network_error(error):  # no fault of the record at hand
+            raise InputError(f"{split.place} cannot be read: {error}; is it still reachable?") from error
+        raise
 
 
 def _load(kind: str) -> Reader:

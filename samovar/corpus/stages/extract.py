@@ -6,7 +6,9 @@ for the library. What cannot be read is one dropped row. Knows no language; repa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
@@ -35,6 +37,8 @@ from samovar.errors import ExtractionError
 STAGE = "extract"
 DECLARED_LANGUAGE = "declared_language"
 """Key of `Item.metadata` for what the record says its language is; the language stage takes it out again."""
+
+_PLAIN_HOST = re.compile(r"https?://([A-Za-z0-9.-]+)(?::\d*)?(?:[/?#]|\Z)")  # ten times as fast as taking the whole address apart
 
 Result = Item | tuple[str, str, str]  # or a refusal: uri, reason, value
 
@@ -173,9 +177,9 @@ class Extract:
             title=clean_line(draft.title or declared.get("title", "") or draft.fallback_title),
             host=find_host(record.uri) or source.name,
             published=clean_date(draft.published) or clean_date(declared.get("published", "")),
-            publisher=clean_line(draft.publisher or declared.get("publisher", "") or source.publisher),
-            origin=clean_line(_known(draft.origin, declared.get("origin", ""), source.origin)),
-            licence=clean_licence(clean_line(_known(draft.licence, declared.get("licence", ""), source.licence))),
+            publisher=_clean_common(draft.publisher or declared.get("publisher", "") or source.publisher),
+            origin=_clean_common(_known(draft.origin, declared.get("origin", ""), source.origin)),
+            licence=clean_licence(_clean_common(_known(draft.licence, declared.get("licence", ""), source.licence))),
             metadata=metadata,
         )
 
@@ -191,11 +195,16 @@ def find_host(uri: str) -> str:
     """Return the domain of an address in lower case, without ``www.``; empty when there is none."""
     if not uri.startswith(("http://", "https://")):
         return ""
+    if plain := _PLAIN_HOST.match(uri):
+        return plain.group(1).lower().removeprefix("www.").rstrip(".")
     try:
         host = urlsplit(uri).hostname or ""
     except ValueError:
         return ""
     return host.removeprefix("www.").rstrip(".")
+
+
+_clean_common = lru_cache(1024)(clean_line)  # what most records of a source have in common
 
 
 def _known(*values: str) -> str:

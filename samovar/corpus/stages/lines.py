@@ -9,6 +9,7 @@ Source: line de-duplication as in CCNet (Wenzek et al. 2020) and RefinedWeb (Pen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -50,10 +51,12 @@ def hash_lines_in(scan: Scan, options: LinesOptions) -> list[U64]:
     """Return `hash_lines` of each text of a scan."""
     starts = scan.line_starts()
     hashes = np.zeros(len(starts), np.uint64)
-    line_of_word = np.searchsorted(starts, scan.starts, "right") - 1
-    lines, first, count = np.unique(line_of_word, return_index=True, return_counts=True)
+    bounds_of_lines = np.searchsorted(scan.starts, np.append(starts, len(scan.codes) + 1))
+    counts = np.diff(bounds_of_lines)
+    lines = np.flatnonzero(counts)
+    first, count = bounds_of_lines[lines], counts[lines]
     if len(lines):
-        places = np.minimum(np.arange(len(line_of_word)) - np.repeat(first, count), _LONGEST - 1)
+        places = np.minimum(np.arange(len(scan.starts)) - np.repeat(first, count), _LONGEST - 1)
         found = mix(np.add.reduceat(scan.words * _powers()[places], first)) | np.uint64(1)
         size = np.add.reduceat(scan.lengths, first)
         found[(size < options.min_chars) | (size > options.max_chars)] = 0
@@ -62,6 +65,7 @@ def hash_lines_in(scan: Scan, options: LinesOptions) -> list[U64]:
     return [hashes[bounds[number] : bounds[number + 1]] for number in range(len(scan))]
 
 
+@cache
 def _powers() -> U64:
     powers = np.full(_LONGEST, _BASE)
     powers[0] = 1
@@ -83,14 +87,19 @@ def remove_repeated(
     repeated: Sequence[Sequence[int] | frozenset[int] | U64],
     notes: Notes,
     options: LinesOptions | None = None,
+    hashes: Sequence[U64] | None = None,
 ) -> list[Item]:
-    """Take repeated lines out of many items, each with the hashes for its host; return those that go on."""
+    """Take repeated lines out of many items, each with the hashes for its host; return those that go on.
+
+    `hashes` are those of the items' lines by `hash_lines`, where they are known already.
+    """
     options = options or LinesOptions()
-    kept = []
-    for item, hashes, known in zip(items, hash_lines_of([item.text for item in items], options), repeated, strict=True):
-        if _remove(item, hashes, known, notes, options):
-            kept.append(item)
-    return kept
+    hashes = hash_lines_of([item.text for item in items], options) if hashes is None else hashes
+    return [
+        item
+        for item, own, known in zip(items, hashes, repeated, strict=True)
+        if _remove(item, own, known, notes, options)
+    ]
 
 
 def _remove(
@@ -132,10 +141,11 @@ def _choose(
     """Return which of the repeated lines go; blank lines and lines without a hash neither make nor break a run."""
     going = np.zeros(len(lines), bool)
     looked_at = np.flatnonzero(hashes)
-    flags = found[looked_at]
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        at_edge = start == 0 or end == len(looked_at)
-        for place in looked_at[start:end]:
-            going[place] = at_edge or end - start >= options.min_run or len(lines[place]) >= options.long_chars
+    flags = np.concatenate(([False], found[looked_at], [False]))
+    edges = np.flatnonzero(flags[1:] != flags[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    whole_runs = (starts == 0) | (ends == len(looked_at)) | (ends - starts >= options.min_run)
+    repeated = looked_at[flags[1:-1]]
+    long = [len(lines[place]) >= options.long_chars for place in repeated.tolist()]
+    going[repeated] = np.repeat(whole_runs, ends - starts) | np.array(long, bool)
     return going

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from samovar.corpus.stages.options import StageOptions
-from samovar.corpus.stages.scan import U64, Ints, Scan, batches_of, mix, scan_texts
+from samovar.corpus.stages.scan import U64, Ints, Scan, batches_of, mix, shared_scan
 from samovar.errors import MissingExtraError
 
 Signatures = npt.NDArray[np.uint32]
@@ -66,7 +66,9 @@ class MinHasher:
         result = np.full((len(texts), self.options.bands * self.options.rows), _EMPTY)
         done = 0
         for batch in batches_of(texts, len):
-            result[done : done + len(batch)] = self.signatures_in(scan_texts(batch))
+            for scan, numbers in shared_scan().scans(batch):
+                asked = numbers >= 0
+                result[done + numbers[asked]] = self.signatures_in(scan)[asked]
             done += len(batch)
         return result
 

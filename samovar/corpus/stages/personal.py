@@ -14,13 +14,25 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pydantic import Field, model_validator
+
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.stages.options import StageOptions
-from samovar.corpus.stages.rules import Table, load_language, load_neutral
+from samovar.corpus.stages.rules import Table, list_languages, load_language, load_neutral
 from samovar.errors import UsageError
 
-_STRETCH = re.compile(r"[0-9](?:[ \u00a0().,№/+-]{0,3}[0-9])+")
+_MIN_DIGITS = 5  # no kind that asks for digits asks for fewer, but for optional ones
+_STRETCH = re.compile(rf"[0-9](?:[ \u00a0().,№/+-]{{0,3}}[0-9]){{{_MIN_DIGITS - 1},}}")
+_BEFORE = 4  # characters before its first digit that a number's pattern may begin with
+_LONGEST = 200  # characters from the beginning of a match that its pattern may look at
 _DIGITS = re.compile(r"\d")
+_LOOK_ALIKES = (
+    *((sign, "-") for sign in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d"),
+    *((sign, " ") for sign in "\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"),
+    *((chr(zero + digit), str(digit)) for zero in (0x660, 0x6F0, 0x966, 0xFF10) for digit in range(10)),
+    *zip("\uff0b\uff20\uff08\uff09\uff0e", "+@().", strict=True),
+)
+"""Dashes, spaces and digits (Arabic-Indic, Persian, Devanagari, full width) that typesetters use, and what they stand for."""
 _SEPARATED = re.compile(r"^\+|[ \u00a0()-]")
 
 
@@ -30,7 +42,17 @@ class PersonalOptions(StageOptions):
 
     kinds: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()
-    drop_above: int = 0
+    drop_above: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> PersonalOptions:
+        packs = list_languages()
+        if strange := sorted(set(self.packs) - set(packs)):
+            raise ValueError(f"expected packs among {', '.join(packs)}, found {', '.join(strange)}: correct it")
+        known = {name for tag in ("und", *packs) for name in _tables_of(tag)}
+        if strange := sorted(set(self.kinds) - known):
+            raise ValueError(f"expected kinds among {', '.join(sorted(known))}, found {', '.join(strange)}: correct it")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +67,22 @@ class Kind:
     checks: tuple[Callable[[str], bool], ...]
     needs: tuple[str, ...]
     digits: int
+    lines: bool = False
 
     def may_occur(self, text: str, num_digits: int) -> bool:
         """Tell cheaply whether the pattern is worth trying; `num_digits` is the length of the text's longest number."""
-        return num_digits >= self.digits and (not self.needs or any(sign in text for sign in self.needs))
+        if num_digits < self.digits and self.digits >= _MIN_DIGITS:  # shorter numbers are not counted
+            return False
+        return not self.needs or self.looks_at_numbers or self.has_needed(text)
+
+    @property
+    def looks_at_numbers(self) -> bool:
+        """Whether only numbers of some length behind a word are meant: then the word is looked for last."""
+        return self.near is not None and self.digits >= _MIN_DIGITS
+
+    def has_needed(self, text: str) -> bool:
+        """Tell whether one of `needs` is in a text."""
+        return any(sign in text for sign in self.needs)
 
     def accepts(self, found: re.Match[str]) -> bool:
         """Tell whether a match stands near the right word and passes its checks."""
@@ -79,6 +113,11 @@ class Personal:
         if kinds is None:
             kinds = self._kinds[item.language] = self._choose(item.language)
         item.text, counts = mask_text(item.text, kinds)
+        item.title, more = mask_text(item.title, kinds)
+        counts += more
+        for key, value in item.metadata.items():
+            item.metadata[key], more = mask_text(value, kinds)
+            counts += more
         for kind, count in sorted(counts.items()):
             notes.change(item.uri, self.name, kind, count)
         total = counts.total()
@@ -86,6 +125,12 @@ class Personal:
             notes.drop(item.uri, self.name, "much_personal_data", total)
             return False
         return True
+
+    def mask_sample(self, text: str) -> str:
+        """Return a piece of a dropped text, whose language may not be known, with the personal data of all languages masked."""
+        for tag in list_languages():
+            text, _ = mask_text(text, list_kinds(tag, self._options.kinds))
+        return text
 
     def _choose(self, language: str) -> list[Kind]:
         found: dict[str, Kind] = {}
@@ -97,25 +142,79 @@ class Personal:
 def mask_text(text: str, kinds: list[Kind]) -> tuple[str, Counter[str]]:
     """Return the text with everything of the kinds masked, and how many of each there were."""
     counts: Counter[str] = Counter()
-    num_digits = _longest_number(text)
+    plain = straighten(text)
+    numbers = _find_numbers(plain)
     for kind in kinds:
-        if kind.may_occur(text, num_digits):
-            text = _mask_kind(text, kind, counts)
+        if kind.may_occur(plain, max((digits for _, _, digits in numbers), default=0)):
+            spans = _find_kind(plain, kind, numbers)
+            if spans:
+                counts[kind.name] += len(spans)
+                masked = _put(text, spans, kind.mask)
+                plain = masked if plain is text else _put(plain, spans, kind.mask)
+                text = masked
+                numbers = _find_numbers(plain)
     return text, counts
 
 
-def _mask_kind(text: str, kind: Kind, counts: Counter[str]) -> str:
-    def replace(found: re.Match[str]) -> str:
-        if not kind.accepts(found):
-            return found.group()
-        counts[kind.name] += 1
-        return kind.mask
+def straighten(text: str) -> str:
+    """Return a text of the same length with plain hyphens, spaces, digits and signs in place of their look-alikes: patterns are tried on it,
+    so that a typesetter's dashes and thin spaces hide nothing. The text itself when there is nothing to do."""
+    if text.isascii():
+        return text
+    for sign, plain in _LOOK_ALIKES:
+        if sign in text:
+            text = text.replace(sign, plain)
+    return text
 
-    return kind.pattern.sub(replace, text)
+
+def _put(text: str, spans: list[tuple[int, int]], mask: str) -> str:
+    pieces: list[str] = []
+    done = 0
+    for start, end in spans:
+        pieces += (text[done:start], mask)
+        done = end
+    return "".join((*pieces, text[done:]))
 
 
-def _longest_number(text: str) -> int:
-    return max((len(_DIGITS.findall(stretch)) for stretch in _STRETCH.findall(text)), default=0)
+def _find_kind(text: str, kind: Kind, numbers: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    if kind.looks_at_numbers:
+        return _find_near(text, kind, numbers)
+    if not kind.lines:
+        return _find_in(text, kind)
+    spans: list[tuple[int, int]] = []
+    place = 0
+    for line in text.split("\n"):
+        if kind.has_needed(line):
+            spans += ((place + start, place + end) for start, end in _find_in(line, kind))
+        place += len(line) + 1
+    return spans
+
+
+def _find_near(text: str, kind: Kind, numbers: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    """Find numbers behind a word: the pattern is tried at the numbers alone, a bracket or sign before them included."""
+    spans: list[tuple[int, int]] = []
+    done = 0
+    for start, end, digits in numbers:
+        if digits < kind.digits:
+            continue
+        place = max(start - _BEFORE, done)
+        while place <= end and (found := kind.pattern.search(text, place, end + _LONGEST)) and found.start() <= end:
+            place = max(found.end(), place + 1)
+            if kind.accepts(found):
+                spans.append(found.span())
+                done = found.end()
+    return spans
+
+
+def _find_in(text: str, kind: Kind) -> list[tuple[int, int]]:
+    return [found.span() for found in kind.pattern.finditer(text) if kind.accepts(found)]
+
+
+def _find_numbers(text: str) -> list[tuple[int, int, int]]:
+    """Return start, end and number of digits of the stretches of digits and separators that have `_MIN_DIGITS` at least."""
+    return [
+        (found.start(), found.end(), len(_DIGITS.findall(found.group()))) for found in _STRETCH.finditer(text)
+    ]
 
 
 def list_kinds(language: str, wanted: tuple[str, ...] = ()) -> list[Kind]:
@@ -124,17 +223,20 @@ def list_kinds(language: str, wanted: tuple[str, ...] = ()) -> list[Kind]:
     Raises:
         UsageError: a table of the pack is wrong.
     """
-    tables: dict[str, Table] = {**load_neutral()["personal"], **load_language(language).get("personal", {})}
     return [
         _make_kind(name, language)
-        for name, table in tables.items()
+        for name, table in _tables_of(language).items()
         if (name in wanted if wanted else not table.get("optional"))
     ]
 
 
+def _tables_of(language: str) -> dict[str, Table]:
+    return {**load_neutral()["personal"], **load_language(language).get("personal", {})}
+
+
 @cache
 def _make_kind(name: str, language: str) -> Kind:
-    table = {**load_neutral()["personal"], **load_language(language).get("personal", {})}[name]
+    table = _tables_of(language)[name]
     try:
         near = table.get("near")
         return Kind(
@@ -146,6 +248,7 @@ def _make_kind(name: str, language: str) -> Kind:
             _make_checks(table.get("checks", [])),
             tuple(table.get("needs", ())),
             int(table.get("digits", 0)),
+            bool(table.get("lines", False)),
         )
     except (KeyError, re.error, TypeError) as error:
         raise UsageError(

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.stages.options import StageOptions
 from samovar.corpus.stages.rules import Table, load_language, load_neutral
-from samovar.corpus.stages.scan import batches_of, scan_texts
-from samovar.corpus.stages.signals import SIGNALS, measure
+from samovar.corpus.stages.scan import batches_of, shared_scan
+from samovar.corpus.stages.signals import SIGNALS, Floats, measure
 from samovar.errors import UsageError
+
+
+_COLUMNS = {name: column for column, name in enumerate(SIGNALS)}
 
 
 class Threshold(StageOptions):
@@ -37,6 +41,14 @@ class QualityOptions(StageOptions):
     drop: bool = True
     keep_signals: bool = True
 
+    @model_validator(mode="after")
+    def _check_rules(self) -> QualityOptions:
+        try:
+            list_rules("und", self)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -47,11 +59,6 @@ class Rule:
     low: float
     high: float
     from_words: float = 0
-
-    def breaks(self, signals: Mapping[str, float]) -> bool:
-        """Tell whether a text with these signals breaks the rule."""
-        value = signals[self.signal]
-        return (value < self.low or value > self.high) and signals["words"] >= self.from_words
 
 
 def list_rules(language: str, options: QualityOptions | None = None) -> list[Rule]:
@@ -105,23 +112,45 @@ class Quality:
         """Return the items that break no rule; all have their signals."""
         kept: list[Item] = []
         for batch in batches_of(items, lambda item: len(item.text)):
-            values = measure(scan_texts([item.text for item in batch]))
-            columns = {name: column.tolist() for name, column in values.items()}
+            values = self._measure([item.text for item in batch])
+            if self._options.keep_signals:
+                for item, row in zip(batch, np.round(values, 4).tolist(), strict=True):
+                    item.signals.update(zip(SIGNALS, row, strict=True))
+            broken = self._find_broken(batch, values) if self._options.drop else {}
             for number, item in enumerate(batch):
-                signals = {name: column[number] for name, column in columns.items()}
-                if self._options.keep_signals:
-                    item.signals.update((name, round(value, 4)) for name, value in signals.items())
-                if self._passes(item, signals, notes):
+                if (rule := broken.get(number)) is None:
                     kept.append(item)
+                else:
+                    value = values[number, _COLUMNS[rule.signal]]
+                    notes.drop(item.uri, self.name, rule.name, f"{rule.signal} {value:.4g}", item.text)
         return kept
 
-    def _passes(self, item: Item, signals: Mapping[str, float], notes: Notes) -> bool:
-        rules = self._rules.get(item.language)
-        if rules is None:
-            rules = self._rules[item.language] = list_rules(item.language, self._options)
-        if self._options.drop:
-            for rule in rules:
-                if rule.breaks(signals):
-                    notes.drop(item.uri, self.name, rule.name, f"{rule.signal} {signals[rule.signal]:.4g}", item.text)
-                    return False
-        return True
+    def _measure(self, texts: list[str]) -> Floats:
+        """Return [n, signals]."""
+        values = np.empty((len(texts), len(SIGNALS)))
+        for scan, numbers in shared_scan().scans(texts):
+            found, asked = measure(scan), numbers >= 0
+            for column, name in enumerate(SIGNALS):
+                values[numbers[asked], column] = found[name][asked]
+        return values
+
+    def _find_broken(self, items: list[Item], values: Floats) -> dict[int, Rule]:
+        """Return the first rule that each text breaks, by its number; those that break none are not in it."""
+        broken: dict[int, Rule] = {}
+        languages = [item.language for item in items]
+        for language in set(languages):
+            rules = self._rules_for(language)
+            if not rules:
+                continue
+            numbers = np.array([number for number, other in enumerate(languages) if other == language])
+            low, high, least = np.array([(rule.low, rule.high, rule.from_words) for rule in rules]).T
+            found = values[numbers][:, [_COLUMNS[rule.signal] for rule in rules]]
+            breaks = ((found < low) | (found > high)) & (values[numbers, _COLUMNS["words"]][:, None] >= least)
+            for place in np.flatnonzero(breaks.any(axis=1)).tolist():
+                broken[int(numbers[place])] = rules[int(breaks[place].argmax())]
+        return broken
+
+    def _rules_for(self, language: str) -> list[Rule]:
+        if language not in self._rules:
+            self._rules[language] = list_rules(language, self._options)
+        return self._rules[language]

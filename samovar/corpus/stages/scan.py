@@ -63,6 +63,47 @@ def batches_of(things: list[Thing], size: Callable[[Thing], int], chunk: int = C
         yield batch
 
 
+class SharedScan:
+    """The last scan, for stages that look at the same texts one after the other: a text that is the very same object is not looked at again.
+
+    Only what is true of each text alone may be read from it; which other texts are in it is chance.
+    """
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._rows: dict[int, int] = {}
+        self._scan: Scan | None = None
+
+    def scans(self, texts: list[str]) -> Iterator[tuple[Scan, Ints]]:
+        """Yield scans and, for each text of a scan, its place in `texts`, -1 for a text that is not asked for; every text is in one of them.
+
+        The last scan is used when nearly all texts are in it and they are most of it; those that are not are scanned by themselves.
+        """
+        places = [self._rows.get(id(text), -1) for text in texts]
+        known = [place for place in places if place >= 0]
+        enough = len(known) > max(len(self._texts) // 2, len(texts) * 4 // 5)
+        if self._scan is None or not enough or len(set(known)) < len(known):
+            yield from self._begin(texts)
+            return
+        numbers = np.full(len(self._scan), -1, np.int64)
+        numbers[known] = [number for number, place in enumerate(places) if place >= 0]
+        yield self._scan, numbers
+        rest = [number for number, place in enumerate(places) if place < 0]
+        if rest:
+            yield scan_texts([texts[number] for number in rest]), np.array(rest, np.int64)
+
+    def _begin(self, texts: list[str]) -> Iterator[tuple[Scan, Ints]]:
+        self._texts, self._scan = texts, scan_texts(texts)  # the texts are held: as long as they live, no other object has their number
+        self._rows = {id(text): number for number, text in enumerate(texts)}
+        yield self._scan, np.arange(len(texts))
+
+
+@cache
+def shared_scan() -> SharedScan:
+    """Return the one of this process."""
+    return SharedScan()
+
+
 def mix(values: U64) -> U64:
     """Return well mixed 64-bit hashes of 64-bit numbers (the finaliser of SplitMix64)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -43,6 +43,7 @@ SIGNALS = {
 """Every signal and what it means; the data card prints this."""
 
 _SHORT_LINE = 30
+_SLOTS = 1 << 16  # for some 8,000 runs of words at a time: one in eight shares a slot by chance
 _BULLETS = np.array([ord(sign) for sign in "•‣▪▫●○■□◦·∙*-–—►▶➢✓✔"], np.uint32)
 _DOTS, _ELLIPSIS = ord("."), 0x2026
 
@@ -170,15 +171,28 @@ def _measure_repetition(scan: Scan) -> dict[str, Floats]:
     return found
 
 
+def _find_shared(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Return which values may occur more than once: those with a namesake in their lower bits, and a few others."""
+    slots = (hashes & np.uint64(_SLOTS - 1)).astype(np.intp)
+    last = np.zeros(_SLOTS, np.int32)
+    numbers = np.arange(len(slots), dtype=np.int32)
+    last[slots] = numbers
+    shared = np.zeros(_SLOTS, bool)
+    shared[slots[last[slots] != numbers]] = True
+    return shared[slots]
+
+
 def _count_ngrams(scan: Scan, size: int) -> tuple[Floats, Floats]:
     """Return how often the most frequent n-gram of each text occurs, and how many n-grams stood before in it.
 
-    The number of the text in the upper 16 bits keeps texts apart under one sort; 48 bits of hash suffice within a text.
+    The number of the text in the upper 16 bits keeps texts apart under one sort; 48 bits of hash suffice within a text. Only those are
+    sorted that share their place in a table with another one: nearly all occur once.
     """
     hashes, first = scan.ngrams(size)
-    owner = np.searchsorted(scan.first_words, first, "right") - 1
-    keys = np.sort((owner.astype(np.uint64) << np.uint64(48)) | (hashes >> np.uint64(16)))
-    most, repeated = np.zeros(len(scan)), np.zeros(len(scan))
+    owner = scan.text_of_words()[first]
+    keys = (owner.astype(np.uint64) << np.uint64(48)) | (hashes >> np.uint64(16))
+    most, repeated = np.bincount(owner, minlength=len(scan)).clip(0, 1).astype(np.float64), np.zeros(len(scan))
+    keys = np.sort(keys[_find_shared(hashes ^ owner.astype(np.uint64))])
     if len(keys):
         starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
         counts = np.diff(np.append(starts, len(keys)))

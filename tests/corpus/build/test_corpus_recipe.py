@@ -45,12 +45,37 @@ def test_defaults_are_filled_in_and_the_place_is_no_part_of_the_recipe() -> None
         ({"stages": ["extract", "near", "quality"]}, ["between 'lines' and 'near'", "whole corpus"]),
         ({"stages": ["extract", "exact", "language"]}, ["expected the order extract, language, exact"]),
         ({"stages": ["extract", "near", "near"]}, ["each stage once"]),
+        ({"languages": ["russian"]}, ["languages", "'ru'", "'russian'"]),
+        ({"date": "2024-13-45"}, ["date", "calendar", "2024-13-45"]),
+        ({"name": ".."}, ["name", "'..'"]),
+        ({"source": "web"}, ["expected a list", "[[source]]"]),
+        ({"source": [{**SOURCE, "paths": "a.jsonl"}]}, ["source[0].paths", "expected a list", "'a.jsonl'"]),
+        ({"personal": {"kinds": ["fone"]}}, ["personal", "phone", "fone"]),
+        ({"personal": {"packs": ["../../etc"]}}, ["personal", "ru", "../../etc"]),
+        ({"personal": {"drop_above": -1}}, ["personal.drop_above", "-1"]),
+        ({"quality": {"policy": "hard"}}, ["quality", "strict", "'hard'"]),
+        ({"quality": {"rules": {"mine": {"min": 3}}}}, ["quality", "mine", "signal"]),
+        ({"contamination": {"references": ["probes:nowhere"]}}, ["contamination", "probes:nowhere"]),
+        ({"contamination": {"references": ["probes:../packs/core"]}}, ["contamination", "probes:../packs/core"]),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(data: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(RecipeError) as caught:
         parse(**data)
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_one_mistake_is_said_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        parse(source=[{**SOURCE, "kind": "pdf"}])
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_dates_may_be_written_as_toml_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('name = "t"\ndate = 2024-05-06\n[[source]]\nname = "a"\nkind = "jsonl"\npaths = ["a"]\n')
+    assert load_recipe(path).date == "2024-05-06"
+    assert [parse(date=date).date for date in ("", "2024", "2024-02")] == ["", "2024", "2024-02"]
 
 
 def test_free_stages_have_any_order_and_no_other_has() -> None:

@@ -153,6 +153,12 @@ def test_a_card_is_made_once_and_again_for_another_corpus(corpus: Path) -> None:
     assert ensure_card(corpus) == card
 
 
+def test_a_corpus_that_must_not_be_changed_has_a_card_all_the_same(corpus: Path) -> None:
+    for name in ("card.json.tmp", "card.html.tmp", "card.json", "card.html"):
+        (corpus / name).mkdir()  # nothing can be written there, not even by root
+    assert ensure_card(corpus)["documents"] > 30
+
+
 def test_two_corpora_side_by_side(corpus: Path, make_corpus: MakeCorpus, rows: list[dict[str, Any]]) -> None:
     first = make_card(corpus)
     second = make_card(make_corpus(rows[:20], name="small", stages=["extract", "repair", "language"]))

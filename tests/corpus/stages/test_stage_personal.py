@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from samovar.corpus.stages.personal import (
     check_mod97,
     list_kinds,
     mask_text,
+    straighten,
 )
 
 
@@ -25,7 +28,7 @@ def mask(text: str, language: str = "ru") -> str:
     ("text", "expected"),
     [
         ("Пишите: ivan.petrov+news@mail.example.ru.", "Пишите: <email>."),
-        ("почта я@пример.рф, vasya@почта.рф", "почта я@пример.рф, <email>"),
+        ("почта я@пример.рф, vasya@почта.рф", "почта <email>, <email>"),
         ("Тел. +7 (495) 123-45-67, доб. 5", "Тел. <phone>, доб. 5"),
         ("звоните 8 (912) 345-67-89 или +7 912 345 67 89", "звоните <phone> или <phone>"),
         ("8-800-555-35-35 бесплатно", "<phone> бесплатно"),
@@ -42,6 +45,18 @@ def mask(text: str, language: str = "ru") -> str:
         ("Паспорт серия 4508 № 123456", "Паспорт серия <passport>"),
         ("счёт GB82 WEST 1234 5698 7654 32 в банке", "счёт <iban> в банке"),
         ("DE89370400440532013000", "<iban>"),
+        ("иван@пример.рф; -ivan@ya.ru; ivan.@ya.ru2", "<email>; -<email>; <email>2"),
+        ("+7 (495) 123–45–67 и 8 (495) 123‑45‑67", "<phone> и <phone>"),
+        ("+7\u202f495\u202f123\u202f45\u202f67 — справки", "<phone> — справки"),
+        ("＋７ (４９５) １２３-４５-６７", "<phone>"),
+        ("+7 - 916 - 123 - 45 - 67", "<phone>"),
+        ("моб.89161234567, 89161234568", "моб.<phone>, <phone>"),
+        ("тел.8(495)123-45-67", "тел.<phone>"),
+        ("4111‑1111‑1111‑1111 и 378282246310005", "<card> и <card>"),
+        ("ИНН7707083893", "ИНН<inn>"),
+        ("СНИЛС 112 233 445 95", "СНИЛС <snils>"),
+        ("Паспорт гражданина РФ серия 4506, номер 123456", "Паспорт гражданина РФ серия <passport>"),
+        ("серии 45 06 номер 123456", "серии <passport>"),
     ],
 )
 def test_masked(text: str, expected: str) -> None:
@@ -122,3 +137,21 @@ def test_long_rubbish_takes_linear_time(text: str) -> None:
 def test_checksums() -> None:
     assert check_luhn("4111 1111 1111 1111") and not check_luhn("4111 1111 1111 1112")
     assert check_mod97("GB82 WEST 1234 5698 7654 32") and not check_mod97("GB82")
+
+
+@given(st.text(alphabet="a7+8 -–—‑\u202f٤４@.()", max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_look_alikes_keep_their_places(text: str) -> None:
+    assert len(straighten(text)) == len(text)
+    masked, counts = mask_text(text, list_kinds("ru"))
+    assert (masked == text) == (not counts)
+    untouched = re.split("<phone>|<email>|<card>", masked)
+    assert all(piece in text for piece in untouched)
+
+
+def test_titles_and_metadata_are_masked_too() -> None:
+    item = Item(0, "u", "Текст.", title="Пишите ivan@ya.ru", language="ru", metadata={"author": "Иван, +7 495 123-45-67"})
+    notes = Notes("s")
+    Personal().apply([item], notes)
+    assert (item.title, item.metadata) == ("Пишите <email>", {"author": "Иван, <phone>"})
+    assert {row.reason for row in notes.rows} >= {"email"}

@@ -1,0 +1,158 @@
+"""``samovar train adapt``: fit an open model to a language: fewer tokens, or others, and further training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from samovar.commands.help import Command
+from samovar.commands.options import Json, as_text
+from samovar.commands.session import session_of
+from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
+from samovar.errors import UsageError
+from samovar.messages import current_words, say
+
+if TYPE_CHECKING:
+    from samovar.train.adapt.run import Adapted
+
+
+def adapt(
+    ctx: typer.Context,
+    model: Annotated[Path, typer.Argument(metavar="metavar.path", help="adapt.model")],
+    corpus: Annotated[list[Path], typer.Option("--corpus", "-c", metavar="metavar.folder", help="adapt.corpus")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="metavar.path", help="adapt.output")],
+    method: Annotated[str, typer.Option("--method", metavar="trim|transfer", help="adapt.method")] = "trim",
+    vocab_size: Annotated[
+        int, typer.Option("--vocab-size", metavar="metavar.number", min=0, max=1_048_576, help="adapt.vocab_size")
+    ] = 0,
+    tokenizer: Annotated[
+        Path | None, typer.Option("--tokenizer", "-t", metavar="metavar.folder", help="adapt.tokenizer")
+    ] = None,
+    max_chars: Annotated[
+        int, typer.Option("--max-chars", metavar="metavar.number", min=0, help="tokenizer.max_chars")
+    ] = 100_000_000,
+    language: Annotated[str, typer.Option("--language", metavar="metavar.language", help="tokenizer.language")] = "",
+    num_tokens: Annotated[
+        int, typer.Option("--num-tokens", metavar="metavar.number", min=0, help="adapt.num_tokens")
+    ] = 0,
+    seq_len: Annotated[int, typer.Option("--seq-len", metavar="metavar.number", min=8, help="pretrain.seq_len")] = 1024,
+    batch_tokens: Annotated[
+        int, typer.Option("--batch-tokens", metavar="metavar.number", min=0, help="pretrain.batch_tokens")
+    ] = 0,
+    device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="pretrain.device")] = "auto",
+    compile_model: Annotated[bool, typer.Option("--compile/--no-compile", help="pretrain.compile")] = True,
+    anyway: Annotated[bool, typer.Option("--anyway", help="adapt.anyway")] = False,
+    json: Json = False,
+) -> None:
+    """Adapt, prove, train on where asked."""
+    from samovar.train.adapt.material import Material
+    from samovar.train.adapt.run import MANIFEST, adapt_model
+
+    terminal = session_of(ctx).terminal
+    if num_tokens and method != "transfer":
+        raise UsageError(say("adapt.only_transfer"))
+    material = Material(tuple(corpus), max_chars, as_text(language))
+
+    def show(what: str) -> None:
+        if not json:
+            terminal.note(say(f"adapt.{what}"))
+
+    result: dict[str, Any] = {}
+    if not (num_tokens and (output / MANIFEST).exists()):  # begun before: only the training goes on
+        made = adapt_model(
+            model, material, output, method=method, vocab_size=vocab_size, tokenizer=tokenizer, anyway=anyway, say=show
+        )
+        result = {"path": str(made.path), "method": method, **{k: v for k, v in made.report.items() if k != "old_ids"}}
+        if not json:
+            _print(terminal, made)
+    if num_tokens:
+        result |= _train_on(
+            terminal, output, corpus, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, device=device,
+            compile_model=compile_model, language=as_text(language), quiet=json,
+        )  # fmt: skip
+    if json:
+        terminal.json(result)
+
+
+def _train_on(terminal: Terminal, folder: Path, corpus: list[Path], *, quiet: bool, **options: Any) -> dict[str, Any]:
+    from samovar.commands.train_pretrain import run_with_bar
+    from samovar.train.adapt.onward import open_onward
+
+    place = folder.with_name(folder.name + "-run")
+    trainer = open_onward(
+        folder, corpus, place, prompts=tuple(say("pretrain.prompts").splitlines()),
+        warn=lambda message: terminal.note(one_line(message), style=YELLOW), **options,
+    )  # fmt: skip
+    before = trainer.measure() if trainer.step == 0 else None
+    run_with_bar(trainer, terminal, quiet=quiet)
+    after = trainer.measure()
+    words = current_words()
+    if not quiet:
+        shown = words.number(before, 3) if before is not None else "–"
+        terminal.print(say("adapt.trained", before=shown, after=words.number(after, 3)))
+        terminal.print(say("pretrain.where", folder=one_line(str(place))))
+    return {"run": str(place), "bits_before_training": before, "bits_after_training": after}
+
+
+def _print(terminal: Terminal, made: Adapted) -> None:
+    words, report = current_words(), made.report
+    trimmed = made.method == "trim"
+    old, new = report["old"], report["new"]
+    if trimmed:
+        terminal.print(
+            terminal.style(
+                say(
+                    "adapt.trimmed",
+                    old=old["vocab_size"],
+                    new=new["vocab_size"],
+                    old_size=words.size(old["num_bytes"]),
+                    new_size=words.size(new["num_bytes"]),
+                    share=words.number(100 * (1 - new["num_bytes"] / old["num_bytes"])),
+                ),
+                BOLD,
+            )
+        )
+        terminal.print(say("adapt.same", same=report["same_lines"], total=report["num_lines"], share=words.number(100 * report["covered"], 1)))  # fmt: skip
+    else:
+        terminal.print(
+            terminal.style(
+                say(
+                    "adapt.transferred",
+                    old=report["old_vocab_size"],
+                    new=report["new_vocab_size"],
+                    copied=report["num_copied"],
+                    averaged=report["num_averaged"],
+                    parts=words.number(report["mean_parts"], 2),
+                ),
+                BOLD,
+            )
+        )
+    _print_changes(terminal, old, new)
+    if not report["held_out"]:
+        terminal.note(say("adapt.not_held_out"), style=YELLOW)
+    terminal.print(say("adapt.where", path=one_line(str(made.path))))
+    if not trimmed:
+        terminal.note(say("adapt.next"))
+
+
+def _print_changes(terminal: Terminal, old: dict[str, Any], new: dict[str, Any]) -> None:
+    words = current_words()
+
+    def row(key: str, before: float | None, after: float | None, digits: int) -> tuple[str, str, str]:
+        first, second = ("–" if value is None else words.number(value, digits) for value in (before, after))
+        return say(f"adapt.{key}"), first, second
+
+    rows = [
+        (say("adapt.figure"), say("adapt.before"), say("adapt.after")),
+        row("words", old["fertility"]["tokens_per_word"], new["fertility"]["tokens_per_word"], 3),
+        row("bits", old["bits"], new["bits"], 4),
+        row("speed", old.get("speed"), new.get("speed"), 1),
+    ]
+    terminal.table(tuple(rows), right=range(1, 3))
+
+
+def register(group: Any) -> None:
+    """Add the command to the group ``train``."""
+    group.command("adapt", cls=Command, help="adapt.help", epilog="adapt.examples")(adapt)

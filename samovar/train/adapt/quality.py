@@ -1,0 +1,118 @@
+"""What an adaptation changed: tokens, bits per byte, speed. Each figure is taken of the old and the new model on the same texts.
+
+Bits per byte compare across vocabularies; perplexity by the token does not, so it is not given anywhere. transformers computes a folder,
+llama.cpp a GGUF file. Knows no vocabularies.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from samovar.errors import MissingExtraError, TrainingError
+from samovar.generate.llama_engine import LlamaEngine
+
+Encode = Callable[[str], list[int]]
+WINDOW_TOKENS = 256
+
+
+# -- transformers ---------------------------------------------------------------------------------------------------
+def open_encoder(folder: Path) -> Encode:
+    """Return what cuts a text into ids by a folder's tokenizer.json; names of specials in the text are plain text.
+
+    Raises:
+        TrainingError: tokenizers cannot read it.
+    """
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise MissingExtraError("train", "reading tokenizer.json") from error
+    try:
+        made = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise TrainingError(f"expected a tokenizer in {folder / 'tokenizer.json'}, found: {error}") from error
+    made.encode_special_tokens = True
+    made.no_truncation()
+    made.no_padding()
+    return lambda text: list(made.encode(text, add_special_tokens=False).ids)
+
+
+def open_causal(folder: Path) -> Any:
+    """Load a model with transformers, float32, for reading.
+
+    Raises:
+        TrainingError: transformers does not know it, or cannot load it.
+    """
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
+    except ImportError as error:
+        raise MissingExtraError("adapt", "running the model that is adapted") from error
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    except (ValueError, OSError, KeyError, RuntimeError) as error:
+        raise TrainingError(f"expected a model that transformers loads in {folder}, found: {error}") from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def measure_causal(model: Any, encode: Encode, texts: Sequence[str], start: int | None = None) -> float:
+    """Return bits per byte of texts; the first token of a window is predicted after `start`, or not at all and then not counted."""
+    import torch
+
+    nats, num_bytes = 0.0, 0
+    for text in texts:
+        ids = encode(text)
+        if start is not None:
+            ids = [start, *ids]
+        for place in range(0, len(ids) - 1, WINDOW_TOKENS):
+            window = torch.tensor([ids[place : place + WINDOW_TOKENS + 1]])
+            with torch.no_grad():
+                scores = model(window[:, :-1]).logits[0].float()
+            nats += float(torch.nn.functional.cross_entropy(scores, window[0, 1:], reduction="sum"))
+        num_bytes += len(text.encode("utf-8"))
+    return nats / math.log(2) / num_bytes if num_bytes else math.nan
+
+
+# -- llama.cpp ------------------------------------------------------------------------------------------------------
+def open_llama(path: Path, context_tokens: int) -> LlamaEngine:
+    """Load a GGUF file."""
+    return LlamaEngine(path, context_tokens=context_tokens + 16, threads=1, batch_tokens=64)
+
+
+def measure_llama(engine: LlamaEngine, ids: Sequence[int], text: str) -> float:
+    """Return bits per byte of the ids of a text, the first of them not counted: one decoding step for each.
+
+    NaN where llama.cpp keeps a probability back, as it does for ids that end inside a character.
+    """
+    nats = 0.0
+    for place in range(1, len(ids)):
+        logprob = engine.score_token(list(ids[:place]), ids[place])
+        if logprob is None:
+            return math.nan
+        nats -= logprob
+    return nats / math.log(2) / max(1, len(text.encode("utf-8")))
+
+
+def measure_speed(engines: Sequence[LlamaEngine], prompts: Sequence[list[int]], num_tokens: int = 24) -> list[float]:
+    """Return the tokens that each engine decodes in a second of CPU time: the best of three, taken in turns."""
+    best = [0.0] * len(engines)
+    for _ in range(3):
+        for number, engine in enumerate(engines):
+            empty = _cpu_seconds(engine, prompts[number], 1)
+            full = _cpu_seconds(engine, prompts[number], num_tokens + 1)
+            best[number] = max(best[number], num_tokens / max(full - empty, 1e-9))
+    return best
+
+
+def _cpu_seconds(engine: LlamaEngine, prompt: list[int], num_tokens: int) -> float:
+    started = time.process_time()
+    engine.continue_tokens(prompt, num_tokens)
+    return time.process_time() - started

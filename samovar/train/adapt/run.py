@@ -1,0 +1,178 @@
+"""One adaptation from beginning to end: check, trim or transfer, prove, and only then put the result where it was asked for.
+
+The result is a Hugging Face folder, or a GGUF file where the model was one; beside the figures stands where each row came from. Knows no
+training loop: a transferred model of our own shape is trained further by `samovar.train.adapt.onward`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from samovar.errors import MissingExtraError, TrainingError, UsageError
+from samovar.train.adapt.material import Material
+
+MANIFEST = "adapt.json"
+METHODS = ("trim", "transfer")
+DEFAULT_VOCABULARY = 32_768
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A finished adaptation. `report` is plain data, as it stands in the manifest; `path` is the folder or the file."""
+
+    path: Path
+    method: str
+    report: dict[str, Any]
+
+
+def adapt_model(
+    source: Path,
+    material: Material,
+    output: Path,
+    *,
+    method: str = "trim",
+    vocab_size: int = 0,
+    tokenizer: Path | None = None,
+    anyway: bool = False,
+    say: Say = lambda what: None,
+) -> Adapted:
+    """Adapt the model in `source` (a Hugging Face folder, or a GGUF file for ``trim``) to the texts and write it to `output`.
+
+    Raises:
+        UsageError: an unknown method, or one that a GGUF file does not allow.
+        TrainingError: the model, the texts or the place do not allow it, or the proof failed: nothing is left then.
+        MissingExtraError: an extra is needed.
+    """
+    if method not in METHODS:
+        raise UsageError(f"expected --method {' or '.join(METHODS)}, found {method}")
+    is_file = source.is_file()
+    _check_places(source, output, is_file, method)
+    material.check()
+    draft = output.with_name(f".{output.name}.tmp")
+    _remove(draft)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if method == "trim":
+            report = _trim(source, material, draft, vocab_size, anyway, say)
+        else:
+            report = _transfer(source, material, draft, vocab_size, tokenizer, say)
+        facts = {"source": source.name, "method": method, **report}
+        if draft.is_dir():
+            _write_manifest(draft / MANIFEST, facts | {"sha256": _hash_files(draft)})
+        if output.is_dir():
+            output.rmdir()  # empty: checked
+        draft.rename(output)
+        if output.is_file():
+            _write_manifest(sidecar(output), facts | {"sha256": {output.name: _hash(output)}})
+    except OSError as error:
+        raise TrainingError(f"expected to write {output}, found: {error}") from error
+    finally:
+        _remove(draft)
+    return Adapted(output, method, report)
+
+
+def sidecar(output: Path) -> Path:
+    """Return the manifest beside a GGUF file."""
+    return output.with_name(output.name + ".json")
+
+
+def _check_places(source: Path, output: Path, is_file: bool, method: str) -> None:
+    if not source.exists():
+        raise TrainingError(
+            f"expected a model's folder (Hugging Face) or GGUF file at {source}, found nothing: fetch the model first, then name its place"
+        )
+    if is_file and source.suffix.lower() != ".gguf":
+        raise TrainingError(f"expected a folder or a .gguf file, found {source}")
+    if is_file and method == "transfer":
+        raise UsageError(
+            "expected a Hugging Face folder for --method transfer: the rows of a GGUF file are quantised and cannot be trained"
+        )
+    taken = output.is_file() or (output.is_dir() and any(output.iterdir()))
+    if taken or output.resolve() == source.resolve():
+        raise TrainingError(f"expected a new name for the result, found something in {output}: name another --output")
+    _check_extra(is_file)
+
+
+def _check_extra(is_file: bool) -> None:
+    from importlib.util import find_spec
+
+    needed = ("gguf", "numpy") if is_file else ("torch", "safetensors", "tokenizers", "transformers")
+    if any(find_spec(name) is None for name in needed):
+        raise MissingExtraError("train" if is_file else "adapt", "adapting a model")
+
+
+def _trim(source: Path, material: Material, draft: Path, size: int, anyway: bool, say: Say) -> dict[str, Any]:
+    from samovar.train.adapt.trim import trim_file, trim_folder
+
+    made = (trim_file if source.is_file() else trim_folder)(source, material, draft, size, anyway=anyway, say=say)
+    values = asdict(made)
+    rows = values.pop("selection")["old_ids"].tolist()
+    return {**clean(values), "bits_change": clean(made.bits_change), "old_ids": rows}
+
+
+def _transfer(
+    source: Path, material: Material, draft: Path, size: int, tokenizer: Path | None, say: Say
+) -> dict[str, Any]:
+    from samovar.train.adapt.quality import measure_causal, open_causal, open_encoder
+    from samovar.train.adapt.transfer import check_tokenizer, transfer_folder
+    from samovar.train.fertility import measure
+    from samovar.train.tokenizer import train_tokenizer
+
+    say("count")
+    texts = [piece for batch in material.batches() for piece in batch] if tokenizer is None else []
+    own = draft.with_name(draft.name + ".tokenizer")
+    _remove(own)
+    try:
+        if tokenizer is None:
+            train_tokenizer(texts, size or DEFAULT_VOCABULARY, own)
+        else:
+            check_tokenizer(tokenizer)
+            for _ in material.batches():
+                pass  # the held-out texts are found on the way
+        say("write")
+        made = transfer_folder(source, tokenizer or own, draft)
+    finally:
+        _remove(own)
+    say("prove")
+    figures: dict[str, Any] = {}
+    for name, place in (("old", source), ("new", draft)):
+        encode = open_encoder(place)
+        fertility = measure(name, lambda batch, cut=encode: sum(len(cut(t)) for t in batch), "held-out", material.held)  # type: ignore[misc]
+        bits = measure_causal(open_causal(place), encode, material.held)
+        figures[name] = {"fertility": asdict(fertility), "bits": clean(bits)}
+    return {**asdict(made), **figures, "held_out": material.separate}
+
+
+def clean(value: Any) -> Any:
+    """Return plain data without NaN and infinity, which JSON has not: they become None."""
+    if isinstance(value, dict):
+        return {key: clean(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_manifest(place: Path, report: dict[str, Any]) -> None:
+    place.write_text(json.dumps(report, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _hash_files(folder: Path) -> dict[str, str]:
+    return {path.name: _hash(path) for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

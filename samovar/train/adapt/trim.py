@@ -1,0 +1,289 @@
+"""Trim the vocabulary of an open model to what a language needs, and prove that the rest is as it was.
+
+Rows are selected, nothing is trained or quantised anew. Before the result counts: text whose tokens all stayed must be cut the same way, and
+bits per byte on held-out text must stay within 1 %. Source: Abdaoui et al. 2020, "Load What You Need" (arXiv:2010.05609).
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samovar.errors import MissingExtraError, TrainingError
+from samovar.train.adapt import ggufile, huggingface
+from samovar.train.adapt.material import Material
+from samovar.train.adapt.quality import (
+    Encode,
+    measure_causal,
+    measure_llama,
+    measure_speed,
+    open_causal,
+    open_encoder,
+    open_llama,
+)
+from samovar.train.adapt.vocabulary import Ids, Selection, count_ids, select
+from samovar.train.fertility import Fertility, measure
+
+MAX_LOSS = 0.01
+"""Bits per byte may grow by this share."""
+LLAMA_TEXTS, LLAMA_TOKENS = 4, 64
+"""llama.cpp predicts one token a request, so it is measured on so little."""
+PROMPT_TOKENS, GREEDY_TOKENS = 16, 16
+ROLES = "system\nuser\nassistant\ntool\n"
+"""Words of chat templates: they stay whole whatever the texts are."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One model: rows and bytes, and on held-out texts fertility, bits per byte and decoded tokens a CPU second (NaN: not measured)."""
+
+    vocab_size: int
+    num_bytes: int
+    fertility: Fertility
+    bits: float = math.nan
+    speed: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What trimming did. `same_lines` of `num_lines` held-out lines, whose tokens all stayed, are cut as before (all, or it is refused);
+    `covered` is the share of held-out tokens that stayed; `same_greedy` of `num_greedy` tokens of greedy continuations agree."""
+
+    architecture: str
+    old: Figures
+    new: Figures
+    selection: Selection
+    num_documents: int
+    seen_chars: int
+    held_out: bool
+    covered: float
+    num_lines: int
+    same_lines: int
+    num_greedy: int = 0
+    same_greedy: int = 0
+
+    @property
+    def bits_change(self) -> float:
+        """How much bits per byte grew, as a share; NaN when not measured."""
+        return self.new.bits / self.old.bits - 1
+
+
+def check_room(output: Path, num_bytes: int) -> None:
+    """Make sure that the result will fit.
+
+    Raises:
+        TrainingError: it will not.
+    """
+    free = shutil.disk_usage(output.parent).free
+    if num_bytes > free:
+        raise TrainingError(
+            f"expected {num_bytes / 2**30:.2f} GiB of free space for {output}, found {free / 2**30:.2f} GiB: free some, or name another --output"
+        )
+
+
+def check_cut(lines: Sequence[str], old: Encode, new: Encode, selection: Selection) -> tuple[int, int, float]:
+    """Return how many lines keep all their tokens, how many of those are cut as before, and the share of tokens that stayed."""
+    numbers = selection.renumber()
+    whole = same = total = stayed = 0
+    for line in lines:
+        ids = old(line)
+        found = [numbers[number] for number in ids if number in numbers]
+        total, stayed = total + len(ids), stayed + len(found)
+        if len(found) == len(ids):
+            whole += 1
+            same += new(line) == found
+    return whole, same, stayed / total if total else 0.0
+
+
+def _count(material: Material, encode: Encode, size: int, say: Say) -> Ids:
+    say("count")
+    return count_ids(([encode(piece) for piece in batch] for batch in material.batches()), size)
+
+
+def _lines(material: Material) -> list[str]:
+    return [line for text in material.held for line in text.splitlines(keepends=True) if line.strip()]
+
+
+def _judge(found: Trimmed, anyway: bool) -> Trimmed:
+    """Let only a sound result pass.
+
+    Raises:
+        TrainingError: lines are cut otherwise, or predictions are worse than allowed.
+    """
+    if found.same_lines != found.num_lines:
+        raise TrainingError(
+            f"expected lines whose tokens all stayed to be cut as before, found {found.num_lines - found.same_lines} of {found.num_lines} "
+            "cut otherwise: this tokenizer does more than merging, and cannot be trimmed"
+        )
+    if not anyway and found.bits_change > MAX_LOSS:
+        raise TrainingError(
+            f"expected bits per byte to grow by at most {MAX_LOSS:.0%}, found {found.old.bits:.4f} and {found.new.bits:.4f} "
+            f"({found.bits_change:+.1%}; {found.covered:.1%} of the held-out tokens stayed): raise --vocab-size, add texts, or say --anyway"
+        )
+    return found
+
+
+def _fertility(name: str, encode: Encode, texts: Sequence[str]) -> Fertility:
+    return measure(name, lambda batch: sum(len(encode(text)) for text in batch), "held-out", texts)
+
+
+def _report(
+    source: Any, old: Figures, new: Figures, selection: Selection, material: Material, cut: tuple[int, int, float], **greedy: int
+) -> Trimmed:  # fmt: skip
+    return Trimmed(
+        source.architecture, old, new, selection, material.num_documents, material.seen_chars, material.separate,
+        cut[2], cut[0], cut[1], **greedy,
+    )  # fmt: skip
+
+
+# -- a Hugging Face folder ------------------------------------------------------------------------------------------
+def trim_folder(
+    source: Path, material: Material, draft: Path, size: int, *, anyway: bool = False, say: Say = lambda what: None
+) -> Trimmed:
+    """Write the trimmed model into the new folder `draft`; `size` is the vocabulary wanted, 0 for all that is used.
+
+    Raises:
+        TrainingError: the model cannot be trimmed, or the result is not as good.
+        MissingExtraError: torch or transformers are needed and not there.
+    """
+    folder = huggingface.open_folder(source)
+    check_room(draft, folder.num_bytes)
+    encode = open_encoder(source)
+    counts = _count(material, encode, len(folder.vocabulary.tokens), say)
+    selection = select(folder.vocabulary, counts, size, first=_template_ids(_template_of(source), encode))
+    say("write")
+    draft.mkdir(parents=True)
+    huggingface.write_trimmed(folder, selection, draft)
+    say("prove")
+    after = open_encoder(draft)
+    cut = check_cut(_lines(material), encode, after, selection)
+    bits = [
+        measure_causal(open_causal(path), words, material.held, start)
+        for path, words, start in ((source, encode, _start(folder)), (draft, after, _start(folder, selection)))
+    ]
+    new_bytes = sum(path.stat().st_size for path in draft.glob("*.safetensors"))
+    old = Figures(folder.num_rows, folder.num_bytes, _fertility("old", encode, material.held), bits[0])
+    new = Figures(len(selection), new_bytes, _fertility("new", after, material.held), bits[1])
+    return _judge(_report(folder, old, new, selection, material, cut), anyway)
+
+
+def _start(folder: huggingface.Folder, selection: Selection | None = None) -> int | None:
+    """Return the id that opens a text, if the model has one."""
+    number = folder.config.get("bos_token_id")
+    if not isinstance(number, int) or selection is None:
+        return number if isinstance(number, int) else None
+    return selection.renumber().get(number)
+
+
+def _template_of(source: Path) -> str:
+    """Return the text of the chat template, "" without one."""
+    path = source / "chat_template.jinja"
+    if path.exists():
+        return path.read_text("utf-8", "replace")
+    path = source / "tokenizer_config.json"
+    found = huggingface.read_json(path).get("chat_template") if path.exists() else ""
+    return found if isinstance(found, str) else ""
+
+
+def _template_ids(template: str, encode: Encode) -> set[int]:
+    """Return the ids that a chat is rendered with."""
+    return {*encode(ROLES), *encode(template)}
+
+
+# -- a GGUF file ----------------------------------------------------------------------------------------------------
+def trim_file(
+    source: Path, material: Material, draft: Path, size: int, *, anyway: bool = False, say: Say = lambda what: None
+) -> Trimmed:
+    """Write the trimmed model into the new file `draft`.
+
+    Raises:
+        TrainingError: the model cannot be trimmed, or the result is not as good.
+        MissingExtraError: llama.cpp is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("xllamacpp") is None:
+        raise MissingExtraError("llama", "trimming a GGUF file")
+    file = ggufile.open_file(source)
+    check_room(draft, file.num_bytes)
+    before = open_llama(source, 2 * LLAMA_TOKENS)
+    try:
+        counts = _count(material, before.tokenize, len(file.vocabulary.tokens), say)
+        first = _template_ids(file.template, before.tokenize)
+        selection = select(file.vocabulary, counts, size, first=first)
+        say("write")
+        ggufile.write_trimmed(file, selection, draft)
+        say("prove")
+        after = open_llama(draft, 2 * LLAMA_TOKENS)
+        try:
+            return _judge(_compare_files(file, draft, selection, material, before, after), anyway)
+        finally:
+            after.close()
+    finally:
+        before.close()
+
+
+def _compare_files(
+    file: ggufile.File, draft: Path, selection: Selection, material: Material, before: Any, after: Any
+) -> Trimmed:
+    cut = check_cut(_lines(material), before.tokenize, after.tokenize, selection)
+    texts = [_shorten(text, before.tokenize) for text in material.held[:LLAMA_TEXTS]]
+    size = sum(len(text.encode("utf-8")) for text in texts)
+    start = [] if file.start is None else [file.start]
+    begun = (start, [selection.renumber()[number] for number in start])
+    both = tuple(zip((before, after), begun, strict=True))
+    bits = [
+        sum(measure_llama(engine, head + engine.tokenize(text), text) * len(text.encode("utf-8")) for text in texts)
+        / size
+        for engine, head in both
+    ]
+    prompts = _prompts(texts, selection, start, before.tokenize)
+    total, same = _count_greedy(selection, prompts, before, after)
+    speeds = measure_speed((before, after), prompts[0])
+    held = material.held
+    old = Figures(len(file.vocabulary.tokens), file.num_bytes, _fertility("old", before.tokenize, held), bits[0], speeds[0])  # fmt: skip
+    new = Figures(len(selection), draft.stat().st_size, _fertility("new", after.tokenize, held), bits[1], speeds[1])
+    return _report(file, old, new, selection, material, cut, num_greedy=total, same_greedy=same)
+
+
+def _shorten(text: str, encode: Encode) -> str:
+    """Return the beginning of a text that takes about `LLAMA_TOKENS` tokens, cut between words."""
+    words = text.split(" ")
+    while len(words) > 1 and len(encode(" ".join(words))) > LLAMA_TOKENS:
+        words = words[: max(1, min(len(words) - 1, len(words) * 3 // 4))]
+    return " ".join(words)
+
+
+def _prompts(
+    texts: Sequence[str], selection: Selection, start: Sequence[int], encode: Encode
+) -> list[tuple[list[int], list[int]]]:
+    """Return the beginnings of texts in old and new ids, as far as their tokens stayed."""
+    numbers = selection.renumber()
+    found = []
+    for text in texts:
+        ids = [*start, *encode(text)[:PROMPT_TOKENS]]
+        new = [numbers.get(number) for number in ids]
+        length = new.index(None) if None in new else len(new)
+        kept = [number for number in new[:length] if number is not None]
+        found.append((ids[:length], kept) if kept else ([int(selection.old_ids[0])], [0]))
+    return found
+
+
+def _count_greedy(
+    selection: Selection, prompts: Sequence[tuple[list[int], list[int]]], before: Any, after: Any
+) -> tuple[int, int]:
+    """Return how many greedy tokens were compared and how many were the same: of each continuation as far as it says what stayed."""
+    numbers = selection.renumber()
+    total = same = 0
+    for old_prompt, new_prompt in prompts:
+        said = [numbers.get(number) for number in before.continue_tokens(old_prompt, GREEDY_TOKENS)[0]]
+        length = said.index(None) if None in said else len(said)
+        again = after.continue_tokens(new_prompt, GREEDY_TOKENS)[0]
+        total += length
+        same += sum(1 for old, new in zip(said[:length], again, strict=False) if old == new)
+    return total, same

@@ -1,0 +1,157 @@
+"""Dialogues in the standard messages format: read from JSON Lines, checked, and set apart for validation.
+
+A line: ``{"messages": [{"role": "user", "content": "…"}, …]}``; ``id``, ``kind`` and ``group`` are welcome (dialogues of one group, such as
+those made from one document, stay on one side of the split), other keys are passed over. Knows no tokenizer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samovar.errors import TrainingError
+
+SEED = "seed:"
+"""``seed:ru`` names the dialogues of a culture pack."""
+ROLES = ("system", "user", "assistant")
+HELD_OUT_PERMILLE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A conversation: an optional system message, then user and assistant in turn; an assistant has the last word."""
+
+    id: str
+    kind: str
+    messages: tuple[Said, ...]
+    group: str = ""
+
+    @property
+    def key(self) -> str:
+        """What decides on which side of the split it falls: the group, else what the user says first."""
+        return self.group or next(said.content for said in self.messages if said.role == "user")
+
+    def as_messages(self) -> list[dict[str, str]]:
+        """Return the messages as plain data."""
+        return [{"role": said.role, "content": said.content} for said in self.messages]
+
+
+def read_dialogues(names: Sequence[str]) -> list[Dialogue]:
+    """Return the dialogues of files, folders of ``*.jsonl`` and packs (``seed:ru``); one that was read before is left out.
+
+    Raises:
+        TrainingError: a name leads nowhere, or a line is no dialogue.
+    """
+    found: dict[str, Dialogue] = {}
+    for path in (path for name in names for path in list_files(name)):
+        for dialogue in _read_file(path):
+            found.setdefault(hash_dialogue(dialogue), dialogue)
+    if not found:
+        raise TrainingError(f"expected dialogues, found none in {', '.join(names) or 'no file'}")
+    return list(found.values())
+
+
+def list_files(name: str) -> list[Path]:
+    """Return the files that a name stands for."""
+    import samovar
+
+    seed = Path(samovar.__file__).parent / "packs" / name.removeprefix(SEED) / "dialogues"
+    path = seed if name.startswith(SEED) else Path(name)
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.is_file() else []
+    if not files:
+        raise TrainingError(f"expected dialogues (JSON Lines) at {name}, found nothing: check the path, or use seed:ru")
+    return files
+
+
+def _read_file(path: Path) -> Iterator[Dialogue]:
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"expected UTF-8 text in {path}, found: {error}") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield parse_dialogue(line, f"{path}:{number}")
+
+
+def parse_dialogue(line: str, place: str) -> Dialogue:
+    """Return the dialogue of one line; `place` is for messages.
+
+    Raises:
+        TrainingError: it is no dialogue.
+    """
+    try:
+        row = json.loads(line)
+        said = tuple(_make_said(message) for message in row["messages"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise TrainingError(
+            f'expected {{"messages": [{{"role", "content"}}, …]}} at {place}, found: {error}'
+        ) from error
+    check_order([one.role for one in said], place)
+    return Dialogue(str(row.get("id", "")) or place, str(row.get("kind", "")), said, str(row.get("group", "")))
+
+
+def _make_said(message: Any) -> Said:
+    role, content = message["role"], message["content"]
+    if role not in ROLES or not isinstance(content, str) or not content.strip():
+        raise ValueError(f"a message of role {role!r} with the content {str(content)[:40]!r}")
+    return Said(role, content)
+
+
+def check_order(roles: Sequence[str], place: str) -> None:
+    """Make sure that user and assistant speak in turn, after at most one system message, and the assistant last.
+
+    Raises:
+        TrainingError: they do not.
+    """
+    turns = roles[1:] if roles and roles[0] == "system" else roles
+    wanted = ["user", "assistant"] * (len(turns) // 2)
+    if not turns or list(turns) != wanted:
+        raise TrainingError(
+            f"expected [system], then user and assistant in turn, at {place}; found {', '.join(roles) or 'nothing'}"
+        )
+
+
+def hash_dialogue(dialogue: Dialogue) -> str:
+    """Return the SHA-256 of what is said."""
+    text = json.dumps(dialogue.as_messages(), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def split_dialogues(
+    dialogues: Iterable[Dialogue], permille: int = HELD_OUT_PERMILLE
+) -> tuple[list[Dialogue], list[Dialogue]]:
+    """Return dialogues to train on and to check on: by a hash of their key, so a larger collection keeps the sides of a smaller one.
+
+    Raises:
+        TrainingError: there are fewer than two keys.
+    """
+    ranked = sorted(dialogues, key=lambda one: (_rank(one), hash_dialogue(one)))
+    limit = max(permille * 2**64 // 1000, _rank(ranked[0]) if ranked else 0)
+    held = [one for one in ranked if _rank(one) <= limit]
+    train = [one for one in ranked if _rank(one) > limit]
+    if not train or not held:
+        raise TrainingError(f"expected at least two different dialogues, found {len(ranked)}: add data")
+    return train, held
+
+
+def _rank(dialogue: Dialogue) -> int:
+    digest = hashlib.sha256(dialogue.key.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def count_kinds(dialogues: Iterable[Dialogue]) -> dict[str, int]:
+    """Return how many dialogues there are of each kind, most first."""
+    return dict(Counter(one.kind or "other" for one in dialogues).most_common())

@@ -1,0 +1,476 @@
+"""From texts to shards: nothing is lost or mixed up, whatever the number of processes and whenever it is killed; bad input is named early."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tiktoken")
+pytest.importorskip("rustbpe")
+
+from samovar.errors import ShardError, TrainingError
+from samovar.train import prepare as preparing
+from samovar.train.prepare import prepare
+from samovar.train.shards import SPLITS, Index, Split, dtype_of, map_shard, read_index, write_shard
+from samovar.train.texts import Text, by_key, check_language, plan_units, read_units, thin
+from samovar.train.tokenizer import Tokenizer
+
+SMALL = 100_000
+"""Bytes of text a unit: the articles make some ten units."""
+
+
+@pytest.fixture(scope="session")
+def folder(articles: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The articles as text files in two folders."""
+    root = tmp_path_factory.mktemp("texts")
+    for number, text in enumerate(articles):
+        place = root / ("even", "odd")[number % 2]
+        place.mkdir(exist_ok=True)
+        (place / f"{number:03}.md").write_text(text, "utf-8")
+    return root
+
+
+@pytest.fixture(scope="session")
+def prepared(folder: Path, tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of the articles."""
+    out = tmp_path_factory.mktemp("tokens") / "out"
+    prepare([folder], tokenizer_folder, out, unit_bytes=SMALL)
+    return out
+
+
+def documents(out: Path, index: Index, split: Split) -> Iterator[list[int]]:
+    for shard in index.splits[split]:
+        tokens = map_shard(out / shard.file, index.dtype).tolist() if shard.num_tokens else []
+        document: list[int] = []
+        for token in tokens:
+            if token == index.eot:
+                yield document
+                document = []
+            else:
+                document.append(token)
+        assert document == []  # a shard ends with a separator
+
+
+def files_of(out: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(out.iterdir()) if p.suffix in (".bin", ".json") and p.name != "plan.json"}  # fmt: skip
+
+
+# -- what is in them ------------------------------------------------------------------------------------------------
+def test_shards_hold_every_text_once(prepared: Path, tokenizer_folder: Path, articles: list[str]) -> None:
+    tokenizer, index = Tokenizer.load(tokenizer_folder), read_index(prepared, verify=True)
+    found = {split: [tokenizer.decode(ids) for ids in documents(prepared, index, split)] for split in SPLITS}
+    assert Counter(found["train"] + found["val"]) == Counter(articles)
+    assert found["train"] and found["val"]
+    for split in SPLITS:
+        assert index.total(split, "num_documents") == len(found[split])
+        assert index.total(split, "num_bytes") == sum(len(text.encode()) for text in found[split])
+
+
+def test_the_index_says_what_made_them(prepared: Path, tokenizer_folder: Path) -> None:
+    tokenizer = Tokenizer.load(tokenizer_folder)
+    values = json.loads((prepared / "index.json").read_text())
+    assert values["format"] == 1
+    assert (values["vocab_size"], values["tokenizer_sha256"], values["eot"]) == (
+        tokenizer.vocab_size, tokenizer.sha256, tokenizer.end_of_text,
+    )  # fmt: skip
+    assert values["dtype"] == "<u2"
+    assert len(values["splits"]["train"]) > 5
+    assert sorted(p.name for p in prepared.iterdir() if p.is_dir()) == []  # the work is gone
+
+
+def test_nothing_is_on_both_sides(folder: Path, tokenizer_folder: Path, tmp_path: Path, articles: list[str]) -> None:
+    """Every article twice, under other names: both copies end on one side."""
+    out = tmp_path / "out"
+    for number, text in enumerate(articles):
+        (tmp_path / f"copy-{number}.txt").write_text(text, "utf-8")
+    index = prepare([folder, *sorted(tmp_path.glob("*.txt"))], tokenizer_folder, out, validation_permille=300)
+    train, val = (set(map(tuple, documents(out, index, split))) for split in SPLITS)
+    assert not train & val
+    assert index.total("val", "num_documents") > 150
+
+
+def test_about_one_in_a_hundred_validates() -> None:
+    plan = preparing.Plan((), "", "", "<u2", 0, 10)
+    sides = [plan.side(f"document {number}")[0] for number in range(20_000)]
+    assert 150 < sum(sides) < 250
+
+
+def test_documents_of_a_cluster_stay_together() -> None:
+    keys = {by_key("a", {"cluster": "c7"}), by_key("b", {"cluster": "c7"})}
+    assert keys == {"c7"}
+    assert by_key("a", {"cluster_size": "2"}) == "a"
+
+
+@pytest.mark.parametrize("vocab_size", [300, 65_536, 65_537, 262_144])
+def test_ids_of_any_vocabulary_fit(tmp_path: Path, vocab_size: int) -> None:
+    dtype = dtype_of(vocab_size)
+    ids = [0, 1, vocab_size // 2, vocab_size - 2]
+    with write_shard(tmp_path / "x.bin", dtype, vocab_size - 1) as writer:
+        writer.add(ids, 10)
+    assert map_shard(tmp_path / "x.bin", dtype).tolist() == [*ids, vocab_size - 1]
+    assert (dtype == "<u2") == (vocab_size <= 65_536)
+
+
+# -- the same, however it is done -----------------------------------------------------------------------------------
+@pytest.mark.slow
+def test_processes_change_nothing(folder: Path, tokenizer_folder: Path, prepared: Path, tmp_path: Path) -> None:
+    prepare([folder], tokenizer_folder, tmp_path / "out", unit_bytes=SMALL, workers=2)
+    assert files_of(tmp_path / "out") == files_of(prepared)
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from samovar.train import prepare as preparing
+real = preparing.do_unit
+def slow(*arguments):
+    made = real(*arguments)
+    print(arguments[-1], flush=True)
+    time.sleep(0.03)
+    return made
+preparing.do_unit = slow
+texts, tokenizer, out, size = sys.argv[1:]
+preparing.prepare([Path(texts)], Path(tokenizer), Path(out), unit_bytes=int(size))
+"""
+
+
+def start(folder: Path, tokenizer_folder: Path, out: Path, limit: int = 0) -> subprocess.Popen[str]:
+    def bound() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [sys.executable, "-c", CHILD, str(folder), str(tokenizer_folder), str(out), str(SMALL)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=bound if limit else None
+    )
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on(folder: Path, tokenizer_folder: Path, prepared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    units = []
+    for wait in (1, 3, 2):
+        with start(folder, tokenizer_folder, out) as child:
+            assert child.stdout is not None
+            units += [child.stdout.readline().strip() for _ in range(wait)]
+            time.sleep(0.01 * wait)
+            os.kill(child.pid, signal.SIGKILL)
+        assert not (out / "index.json").exists()
+        with pytest.raises(ShardError, match="unfinished"):
+            read_index(out)
+    assert len(set(units)) == len(units)  # nothing that was committed was done again
+    prepare([folder], tokenizer_folder, out, unit_bytes=SMALL)
+    assert files_of(out) == files_of(prepared)
+    assert not list(out.rglob(".*.tmp"))
+
+
+WORKERS = """
+import sys
+from pathlib import Path
+from samovar.train.prepare import prepare
+if __name__ == "__main__":
+    texts, tokenizer, out, size = sys.argv[1:]
+    done = lambda *_: print("done", flush=True)
+    prepare([Path(texts)], Path(tokenizer), Path(out), unit_bytes=int(size), workers=2, progress=done)
+"""
+
+
+@pytest.mark.slow
+def test_workers_die_with_their_parent(folder: Path, tokenizer_folder: Path, prepared: Path, tmp_path: Path) -> None:
+    script, out = tmp_path / "run.py", tmp_path / "out"
+    script.write_text(WORKERS)
+    command = [sys.executable, str(script), str(folder), str(tokenizer_folder), str(out), str(SMALL)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None and parent.stdout.readline() == "done\n"
+        children = [int(pid) for pid in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()]
+        assert len(children) >= 2
+        os.kill(parent.pid, signal.SIGKILL)
+        # the pipe ends when the last process that holds it has gone: nobody lives on
+        assert set(parent.stdout.read().split()) <= {"done"}
+    for child in children:
+        deadline = time.monotonic() + 20
+        while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+            if "\nState:\tZ" in Path(f"/proc/{child}/status").read_text():
+                break
+            time.sleep(0.05)
+        else:
+            assert not Path(f"/proc/{child}").exists()
+    prepare([folder], tokenizer_folder, out, unit_bytes=SMALL)
+    assert files_of(out) == files_of(prepared)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_named_and_gone_on_from(
+    folder: Path, tokenizer_folder: Path, prepared: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with start(folder, tokenizer_folder, out, limit=20_000) as child:  # no file may grow larger
+        _, err = child.communicate()
+    assert child.returncode != 0
+    assert "the tokens cannot be written" in err and "it goes on" in err
+    prepare([folder], tokenizer_folder, out, unit_bytes=SMALL)
+    assert files_of(out) == files_of(prepared)
+
+
+def test_a_damaged_file_is_done_again(folder: Path, tokenizer_folder: Path, prepared: Path, tmp_path: Path) -> None:
+    """A shard that was cut after its commit, before the index was written."""
+    out = tmp_path / "out"
+
+    class StopError(Exception):
+        pass
+
+    def stop(done: int, total: int, tokens: int) -> None:
+        if done > total / 2:
+            raise StopError
+
+    with pytest.raises(StopError):
+        prepare([folder], tokenizer_folder, out, unit_bytes=SMALL, progress=stop)
+    (out / "train-00001.bin").write_bytes(b"\0\0")
+    prepare([folder], tokenizer_folder, out, unit_bytes=SMALL)
+    assert files_of(out) == files_of(prepared)
+
+
+def test_when_all_is_done_nothing_is_done(folder: Path, tokenizer_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = prepare([folder], tokenizer_folder, out)
+    before = {p.name: p.stat().st_mtime_ns for p in out.glob("*.bin")}
+    assert prepare([folder], tokenizer_folder, out) == made
+    assert {p.name: p.stat().st_mtime_ns for p in out.glob("*.bin")} == before
+
+
+# -- what is refused ------------------------------------------------------------------------------------------------
+def test_another_plan_in_the_folder(folder: Path, tokenizer_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    prepare([folder / "even"], tokenizer_folder, out)
+    with pytest.raises(ShardError, match="found other tokens"):
+        prepare([folder], tokenizer_folder, out)
+
+
+def test_a_folder_with_other_files(folder: Path, tokenizer_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("моё")
+    with pytest.raises(ShardError, match="empty folder"):
+        prepare([folder], tokenizer_folder, tmp_path)
+    assert (tmp_path / "diary.txt").read_text() == "моё"
+
+
+def test_too_little_disk_is_said_before(folder: Path, tokenizer_folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    usage = type("Usage", (), {"free": 1_000_000})
+    monkeypatch.setattr(preparing.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(TrainingError, match="MiB of free disk"):
+        prepare([folder], tokenizer_folder, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.bin"))
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        ({}, "expected texts .* found none"),
+        ({"a.png": "x"}, "expected texts .* found none"),
+        ({"a.txt": "  \n ", "b.txt": "\n"}, "only empty documents"),
+        ({"a.txt": "Один-единственный текст."}, "at least 2 documents"),
+        ({"a.txt": "Тот же текст.", "b.txt": "Тот же текст."}, "all validate"),
+    ],
+)
+def test_too_few_texts(names: dict[str, str], wanted: str, tokenizer_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, text in names.items():
+        (tmp_path / "in" / name).write_text(text, "utf-8")
+    with pytest.raises(TrainingError, match=wanted):
+        prepare([tmp_path / "in"], tokenizer_folder, tmp_path / "out", anyway=True)
+
+
+def test_a_path_that_is_not_there(tokenizer_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="found nothing"):
+        prepare([tmp_path / "nowhere"], tokenizer_folder, tmp_path / "out")
+
+
+def test_two_texts_are_enough(tokenizer_folder: Path, tmp_path: Path) -> None:
+    """The smallest corpus: its keys leave validation empty, so the lowest is set aside."""
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        (tmp_path / "in" / f"{number}.txt").write_text(f"Текст номер {number}. " * 5, "utf-8")
+    index = prepare([tmp_path / "in"], tokenizer_folder, tmp_path / "out", validation_permille=0)
+    assert [index.total(split, "num_documents") for split in SPLITS] == [1, 1]
+
+
+CHINESE = "水壶放在桌子上，茶水已经烧开了，请大家一起喝茶，谈谈今天的新闻和明天的计划。" * 30
+
+
+def test_texts_unlike_those_of_the_tokenizer(tokenizer_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        (tmp_path / "in" / f"{number}.txt").write_text(f"{number}{CHINESE}", "utf-8")
+    with pytest.raises(TrainingError, match="texts like those the tokenizer was trained on"):
+        prepare([tmp_path / "in"], tokenizer_folder, tmp_path / "out")
+    index = prepare([tmp_path / "in"], tokenizer_folder, tmp_path / "out", anyway=True)
+    assert index.total("train", "num_documents") == 2
+
+
+def test_the_wrong_language(articles: list[str]) -> None:
+    russian = [Text("k", text, "d") for text in articles[:5]]
+    assert check_language(russian, "ru") > 0.9
+    with pytest.raises(TrainingError, match="expected texts in tt, found ru 100 %"):
+        check_language(russian, "tt")
+    with pytest.raises(TrainingError, match="expected texts in ru"):
+        check_language([Text("k", "1 2 3", "d")], "ru")
+
+
+# -- opening them ---------------------------------------------------------------------------------------------------
+@pytest.fixture
+def tokens(folder: Path, tokenizer_folder: Path, tmp_path: Path) -> Path:
+    prepare([folder / "even"], tokenizer_folder, tmp_path / "tokens")
+    return tmp_path / "tokens"
+
+
+def test_a_cut_shard(tokens: Path) -> None:
+    path = tokens / "train-00000.bin"
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(ShardError, match=r"bytes at .*train-00000\.bin"):
+        read_index(tokens)
+    path.unlink()
+    with pytest.raises(ShardError, match="found nothing"):
+        read_index(tokens)
+
+
+def test_a_turned_bit_is_found_by_verifying(tokens: Path) -> None:
+    path = tokens / "train-00000.bin"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    read_index(tokens)  # the size is right
+    with pytest.raises(ShardError, match="SHA-256"):
+        read_index(tokens, verify=True)
+
+
+def test_tokens_of_another_tokenizer(tokens: Path) -> None:
+    with pytest.raises(ShardError, match="expected tokens of the tokenizer 0000"):
+        read_index(tokens, tokenizer_sha256="0" * 64)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 9}', '{"format": 1, "splits": {}}'])
+def test_a_damaged_index(tokens: Path, content: str) -> None:
+    (tokens / "index.json").write_text(content)
+    with pytest.raises(ShardError):
+        read_index(tokens)
+
+
+def test_no_shards_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match="samovar train prepare"):
+        read_index(tmp_path)
+
+
+# -- where texts come from ------------------------------------------------------------------------------------------
+def read(paths: Sequence[Path], unit_bytes: int = 2**20) -> list[Text]:
+    return list(read_units(plan_units(paths, unit_bytes)))
+
+
+def test_files_of_every_kind(articles: list[str], tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{"text": text, "title": "т"} for text in articles[:4]]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "a.txt").write_bytes(articles[0].encode("cp1251", "replace"))
+    (tmp_path / "b.jsonl").write_text(lines + "not json\n", "utf-8")
+    (tmp_path / "c.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "d.parquet")
+    (tmp_path / "e.bin").write_bytes(b"\0")
+    skipped: Counter[str] = Counter()
+    found = list(read_units(plan_units([tmp_path]), skipped))
+    by_file = Counter(text.domain for text in found)
+    assert by_file == {tmp_path.name: 1, "b.jsonl": 4, "c.jsonl.gz": 4, "d.parquet": 4}
+    assert {text.text for text in found if text.domain == "d.parquet"} == set(articles[:4])
+    assert found[0].text[:200] == articles[0].encode("cp1251", "replace").decode("cp1251")[:200]
+    assert sum(skipped.values()) == 1
+
+
+def make_corpus(root: Path, texts: Sequence[str]) -> Path:
+    """A finished corpus of two files, as `samovar corpus build` leaves it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from samovar.corpus.build.plan import FORMAT
+    from samovar.corpus.build.tables import DOCUMENT_COLUMNS
+
+    (root / "documents").mkdir(parents=True)
+    files = []
+    for part, some in enumerate((texts[::2], texts[1::2])):
+        path = root / "documents" / f"part-{part:05}.parquet"
+        known = {"source": f"source{part}", "language": "ru", "metadata": "{}"}
+        rows = [
+            dict.fromkeys(DOCUMENT_COLUMNS, "") | known | {"id": f"id{part}-{number}", "text": text}
+            for number, text in enumerate(some)
+        ]
+        pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        files.append({"path": f"documents/{path.name}", "rows": len(some), "bytes": path.stat().st_size, "sha256": digest})  # fmt: skip
+    (root / "manifest.json").write_text(json.dumps({"format": FORMAT, "files": files}))
+    return root
+
+
+def test_a_built_corpus(articles: list[str], tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus", articles[:11])
+    units = plan_units([corpus])
+    found = read([corpus])
+    assert [text.text for text in found] == [*articles[:11:2], *articles[1:11:2]]
+    assert found[0] == Text("id0-0", articles[0], "source0", "ru")
+    assert len(units) == 2
+    wanted = sum(len(text.encode()) for text in articles[:11])
+    assert 0.3 * wanted < sum(unit.num_bytes for unit in units) < 1.5 * wanted
+
+
+def test_a_damaged_corpus(articles: list[str], tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus", articles[:11])
+    path = corpus / "documents" / "part-00001.parquet"
+    data = bytearray(path.read_bytes())
+    data[40:400] = bytes(360)
+    path.write_bytes(data)
+    with pytest.raises(TrainingError, match="part-00001"):
+        read([corpus])
+    data[-300:] = bytes(300)  # the description at its end too
+    path.write_bytes(data)
+    with pytest.raises(TrainingError, match="cannot be read"):
+        plan_units([corpus])
+    path.unlink()
+    with pytest.raises(TrainingError, match="part-00001"):
+        plan_units([corpus])
+
+
+def test_texts_that_changed_under_way(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("один")
+    units = plan_units([tmp_path])
+    path.write_text("другой текст")
+    with pytest.raises(TrainingError, match="cannot be read"):
+        list(read_units(units))
+
+
+def test_a_larger_share_keeps_what_a_smaller_one_kept() -> None:
+    texts = [Text(f"k{number}", "слово " * 20, "d") for number in range(2000)]
+    num_bytes = sum(len(text.text.encode()) for text in texts)
+    kept = [{text.key for text in thin(texts, num_bytes, chars, seed=3)} for chars in (20_000, 100_000, 0)]
+    assert kept[0] < kept[1] < kept[2]
+    assert len(kept[2]) == 2000
+    assert 12_000 < 120 * len(kept[0]) < 30_000
+    assert {text.key for text in thin(texts, num_bytes, 20_000, seed=4)} != kept[0]
+
+
+def test_units_do_not_depend_on_who_reads_them(folder: Path) -> None:
+    small, large = read([folder], SMALL), read([folder], 2**24)
+    assert small == large
+    assert len(plan_units([folder], SMALL)) > 5
+    assert np.all([unit.num_bytes < 2 * SMALL for unit in plan_units([folder], SMALL)])

