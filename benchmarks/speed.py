@@ -5,7 +5,8 @@
 
 Latencies are of one thread asking one question after another: wall time and the thread's own CPU time, because on a busy machine only the
 second says something about the program. Opening, memory and answering are measured in a fresh process. `filtered` asks the same questions
-within one source of about a tenth of the passages, with a new searcher that remembers nothing. Questions: XQuAD's
+within one source of about a tenth of the passages, with a new searcher that remembers nothing; `search_filtered_marked` also asks each hit
+for its highlights and snippet, which are found only when asked for. Questions: XQuAD's
 (``SAMOVAR_BENCH_DATA``), whose paragraphs are in that source unless ``--without-answers`` leaves them out (then nothing fits well, and
 more is rescored); else the haystack's headings.
 """
@@ -143,6 +144,9 @@ def answer(language: str, home: Path, queries: int, cache: Path | None) -> None:
     with Searcher.open(library, SearchSettings(), home=home) as another:
         filtered = time_calls(lambda q: another.search(q, filters=one), questions)
     report("search_filtered", passages=library.num_passages, **filtered)
+    with Searcher.open(library, SearchSettings(), home=home) as another:
+        marked = time_calls(lambda q: [hit.snippet for hit in another.search(q, filters=one).hits], questions)
+    report("search_filtered_marked", passages=library.num_passages, **marked)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     report("memory", peak_rss_bytes=peak, now_rss_bytes=_rss())
     report("add_one", **_time_adding(library, searcher))

@@ -20,7 +20,7 @@ TOP = 12
 
 @dataclass(frozen=True, slots=True)
 class LanguageSources:
-    """Sources shown to queries in one language. `rarefied`: effective number at the number of citations that the language with fewest has."""
+    """Sources shown to queries in one language: every result counts, a source five times on a page counts five times. `rarefied`: effective number at the number of citations that the language with fewest has."""
 
     language: str
     queries: int
@@ -65,7 +65,7 @@ def describe_sources(graded: Graded) -> Citing | None:
     by_language: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_language[row.question.language].append(row)
-    counts = {tag: Counter(n for r in group for n in _names(r)) for tag, group in by_language.items()}
+    counts = {tag: Counter(source_name(s) for r in group for s in r.grade.found) for tag, group in by_language.items()}
     fewest = min((sum(c.values()) for c in counts.values()), default=0)
     tables = tuple(_table(tag, group, counts[tag], fewest) for tag, group in by_language.items())
     tags = list(by_language)
@@ -74,6 +74,7 @@ def describe_sources(graded: Graded) -> Citing | None:
 
 
 def _names(row: Row) -> list[str]:
+    """A reply's sources in order, each once: likeness compares lists without repeats."""
     return list(dict.fromkeys(map(source_name, row.grade.found)))
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["correct", "wrong", "dont_know", "refused", "undecided", "missing"]
-"""``missing``: the target failed (an error, an empty page, HTML); never an answer. ``undecided``: a reply that the grader cannot judge; reported as bounds."""
+"""``missing``: the target failed (an error, a page of HTML); never an answer. ``dont_know``: it says so, or says nothing at all: an empty completed reply is no answer
+and no failure. ``undecided``: a reply that the grader cannot judge; reported as bounds."""
 
 OUTCOMES: tuple[Outcome, ...] = ("correct", "wrong", "dont_know", "refused", "undecided", "missing")
 

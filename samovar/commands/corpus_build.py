@@ -163,6 +163,11 @@ def print_summary(session: Session, manifest: dict[str, Any]) -> None:
         )
         if len(reasons) > REASONS_SHOWN:
             terminal.print("  …")
+    for name, about in manifest["sources"].items():
+        if not about["seen"]:
+            terminal.note(say("corpus.empty_source", name=one_line(name)), style=YELLOW)
+    if not manifest["documents"] and reasons:
+        terminal.note(say("corpus.nothing_kept"), style=YELLOW)
 
 
 def plan(ctx: typer.Context, recipe: RecipeFile, workers: Workers = 0, json: Json = False) -> None:

@@ -9,12 +9,14 @@ import typer
 
 from samovar.commands.help import Command
 from samovar.commands.options import Json, as_text
-from samovar.commands.session import session_of
+from samovar.commands.progress import ProgressBar
+from samovar.commands.session import Interrupts, session_of
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
 from samovar.errors import UsageError
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
+    from samovar.train.adapt.material import Material
     from samovar.train.adapt.run import Adapted
 
 
@@ -37,6 +39,7 @@ def adapt(
     num_tokens: Annotated[
         int, typer.Option("--num-tokens", metavar="metavar.number", min=0, help="adapt.num_tokens")
     ] = 0,
+    lora: Annotated[bool, typer.Option("--lora", help="adapt.lora")] = False,
     seq_len: Annotated[int, typer.Option("--seq-len", metavar="metavar.number", min=8, help="pretrain.seq_len")] = 1024,
     batch_tokens: Annotated[
         int, typer.Option("--batch-tokens", metavar="metavar.number", min=0, help="pretrain.batch_tokens")
@@ -47,13 +50,15 @@ def adapt(
     json: Json = False,
 ) -> None:
     """Adapt, prove, train on where asked."""
-    from samovar.train.adapt.material import Material
+    from samovar.train.adapt.material import Material as Texts
     from samovar.train.adapt.run import MANIFEST, adapt_model
 
     terminal = session_of(ctx).terminal
-    if num_tokens and method != "transfer":
+    if num_tokens and method != "transfer" and not lora:
         raise UsageError(say("adapt.only_transfer"))
-    material = Material(tuple(corpus), max_chars, as_text(language))
+    if lora and (not num_tokens or model.is_file()):
+        raise UsageError(say("adapt.lora_needs"))
+    material = Texts(tuple(corpus), max_chars, as_text(language))
 
     def show(what: str) -> None:
         if not json:
@@ -67,7 +72,9 @@ def adapt(
         result = {"path": str(made.path), "method": method, **{k: v for k, v in made.report.items() if k != "old_ids"}}
         if not json:
             _print(terminal, made)
-    if num_tokens:
+    if lora:
+        result |= _train_lora(terminal, output, Texts(tuple(corpus), max_chars), num_tokens, seq_len, batch_tokens, device, json)  # fmt: skip
+    elif num_tokens:
         result |= _train_on(
             terminal, output, corpus, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, device=device,
             compile_model=compile_model, language=as_text(language), quiet=json,
@@ -93,6 +100,31 @@ def _train_on(terminal: Terminal, folder: Path, corpus: list[Path], *, quiet: bo
         shown = words.number(before, 3) if before is not None else "–"
         terminal.print(say("adapt.trained", before=shown, after=words.number(after, 3)))
         terminal.print(say("pretrain.where", folder=one_line(str(place))))
+    return {"run": str(place), "bits_before_training": before, "bits_after_training": after}
+
+
+def _train_lora(
+    terminal: Terminal, folder: Path, material: Material, num_tokens: int, seq_len: int, batch_tokens: int, device: str, quiet: bool
+) -> dict[str, Any]:  # fmt: skip
+    from samovar.train.adapt.lora import LoraPlan, LoraRun
+
+    batch_rows = max(1, (batch_tokens or 8 * seq_len) // seq_len)
+    plan = LoraPlan(max(1, num_tokens // (batch_rows * seq_len)), seq_len, batch_rows)
+    run = LoraRun(folder, material, folder.with_name(folder.name + "-run"), plan, device=device)
+    words = current_words()
+    before = run.measure() if run.step == 0 else None
+    with ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar, Interrupts(bar.stop) as interrupts:
+        for report in run.train():
+            bar.update(report.step, plan.num_steps, say("pretrain.loss", loss=words.number(report.loss, 3)))
+            if interrupts.happened:
+                run.save()
+                raise KeyboardInterrupt
+    after = run.measure()
+    place = run.finish()
+    if not quiet:
+        shown = words.number(before, 3) if before is not None else "–"
+        terminal.print(say("adapt.trained", before=shown, after=words.number(after, 3)))
+        terminal.print(say("adapt.where", path=one_line(str(place))))
     return {"run": str(place), "bits_before_training": before, "bits_after_training": after}
 
 

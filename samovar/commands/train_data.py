@@ -27,7 +27,7 @@ LIBRARY = "library"
 def data(
     ctx: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="metavar.file", help="data.output")],
-    origin: Annotated[str, typer.Option("--from", metavar="library|metavar.folder", help="data.from")] = LIBRARY,
+    origin: Annotated[str, typer.Option("--from", metavar="metavar.folder", help="data.from")] = LIBRARY,
     kind: Annotated[
         str, typer.Option("--kind", metavar="metavar.names", help="data.kind")
     ] = "grounded,abstain,followup",

@@ -75,7 +75,9 @@ def evaluate(
     for name, found in results.items():
         session.terminal.print(name)
         for key, value in found.items():
-            shown = current_words().number(value, 3) if isinstance(value, float) else str(value)
+            shown = (
+                current_words().number(value, 3) if isinstance(value, float) else "–" if value is None else str(value)
+            )
             session.terminal.print(f"  {key.replace('_', ' ')}: {shown}")
     if card:
         session.terminal.print(say("eval.card", file=one_line(str(card))))

@@ -33,7 +33,7 @@ def sft(
     ] = 0,
     rate_share: Annotated[
         float, typer.Option("--rate-share", metavar="metavar.number", min=0.0001, help="sft.rate_share")
-    ] = 0.1,
+    ] = 0.3,
     device_batch: Annotated[
         int | None, typer.Option("--device-batch", metavar="metavar.number", min=1, help="pretrain.device_batch")
     ] = None,

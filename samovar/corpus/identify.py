@@ -159,9 +159,7 @@ def identify_language(text: str) -> tuple[str, float]:
     second, reliable, score = _ask_cld2(sample)
     allowed = not _rules_out(second, letters)
     reliable = reliable and allowed
-    floor, length = (
-        (_VERY_CLEAR_SCORE, _CLEAR_LENGTH) if second in _greedy()[1] else (_CLEAR_SCORE, _SHORT_LENGTH)
-    )
+    floor, length = (_VERY_CLEAR_SCORE, _CLEAR_LENGTH) if second in _greedy()[1] else (_CLEAR_SCORE, _SHORT_LENGTH)
     if score >= floor and allowed and len(sample) >= length:
         sure = reliable + (len(sample) >= _CLEAR_LENGTH) + _bears_marks(second, letters)
         if sure >= 2:

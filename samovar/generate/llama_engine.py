@@ -165,6 +165,20 @@ class LlamaEngine:
         told = [(int(e["id"]), float(e["logprob"])) for e in answer.get("completion_probabilities", [])]
         return [int(token) for token in answer["tokens"]], told
 
+    def score_token(self, tokens: list[int], token: int) -> float | None:
+        """Return the log-probability (nats) of an id after others; None where llama.cpp does not tell it: of an id that ends inside a
+        character. What was computed for the beginning of `tokens` is used again."""
+        request = {
+            "prompt": tokens,
+            "n_predict": 1,
+            "temperature": 0.0,
+            "n_probs": 1,
+            "cache_prompt": True,
+            "logit_bias": [[token, 1e6]],  # decides what is sampled; the probability told is that from before it
+        }
+        told = self._post("/completion", request).get("completion_probabilities") or [{}]
+        return float(told[0]["logprob"]) if told[0].get("id") == token else None
+
     def close(self) -> None:
         """Stop everything and free the memory; safe to call twice and from any thread but a callback's."""
         with self._idle:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 from samovar.corpus.document import LedgerRow, utc_now
 from samovar.corpus.extracted import Extracted
 from samovar.errors import FetchError
-from samovar.library.bulk import CorpusLoad
 from samovar.library.fingerprint import Fingerprint, fingerprint_file, same_bytes, same_times
 from samovar.library.passages import SPLIT_VERSION
 from samovar.library.plan import Job, Walk, is_corpus, plan_jobs, stat_file
@@ -69,6 +68,7 @@ def add(
     Raises:
         LibraryBusyError: another process kept the write lock.
         CorpusError: a ``corpus:PATH`` is no finished corpus, or damaged.
+        MissingExtraError: corpora need the extra that builds them.
         KeyboardInterrupt: passed on, after what was finished is committed.
     """
     return Adder(library, settings, overrides=overrides, progress=progress, stop=stop).run(targets, source)
@@ -306,6 +306,11 @@ class Adder:
 
     def _add_corpus(self, job: Job, path: Path) -> None:
         """Take over a built corpus: its texts are not read again, only stored."""
+        from samovar.corpus.build.extra import check_extra
+
+        check_extra()
+        from samovar.library.bulk import CorpusLoad
+
         bulk = CorpusLoad(job, path, self._overrides, self._recipe(dropped=False))
         self._account.total_bytes += bulk.num_bytes
         if bulk.is_known(self._library.inputs(uri=job.uri)):

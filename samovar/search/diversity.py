@@ -8,27 +8,42 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from samovar.search.hit import Component
 
 PAGE = 10
 
 
-@dataclass(frozen=True, slots=True)
 class Ranked:
-    """A scored passage on its way to becoming a hit; `party` is its publisher or source, `digest` equal for exact copies."""
+    """A scored passage on its way to becoming a hit; `party` is its publisher or source, `digest` equal for exact copies. Its components
+    are given, or made when they are asked for (most passages are ranked and not shown)."""
 
-    id: int
-    party: int
-    digest: int
-    components: tuple[Component, ...]
-    score: float = field(init=False)
-    """The exact sum of the components."""
+    __slots__ = ("_made", "_make", "digest", "id", "party", "score")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "score", math.fsum([c.value for c in self.components]))
+    def __init__(
+        self,
+        id: int,
+        party: int,
+        digest: int,
+        components: tuple[Component, ...] | Callable[[], tuple[Component, ...]],
+        score: float | None = None,
+    ) -> None:
+        self.id = id
+        self.party = party
+        self.digest = digest
+        self._made: tuple[Component, ...] | None = None if callable(components) else components
+        self._make = components if callable(components) else None
+        self.score = math.fsum([c.value for c in self.components]) if score is None else score
+        """The exact sum of the components."""
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """The named addends of the score."""
+        if self._made is None:
+            assert self._make is not None
+            self._made = self._make()
+        return self._made
 
 
 def sort_ranked(ranked: Sequence[Ranked]) -> list[Ranked]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -142,11 +143,12 @@ class TantivyEngine:
             return Candidates((), (), 0)
         try:
             found: Any = searcher.search(self._make_query(query), limit, count=count)
-            ids = searcher.fast_field_values("id", [address for _, address in found.hits])
+            hits = found.hits
+            ids = searcher.fast_field_values("id", [address for _, address in hits])
         except ValueError as error:
             raise SearchError(f"expected the index to answer, found: {error}") from error
         return Candidates(
-            tuple(int(i or 0) for i in ids), tuple(score for score, _ in found.hits), int(found.count) if count else -1
+            tuple([int(i or 0) for i in ids]), tuple([score for score, _ in hits]), int(found.count) if count else -1
         )
 
     def _make_query(self, query: EngineQuery) -> Any:
@@ -244,10 +246,13 @@ class TantivyEngine:
         return int(found.hits[0][0])
 
     def finish(self) -> None:
-        if self._writer is not None:
-            self._writer.wait_merging_threads()
-            self._writer = None
-        self.reload()
+        writer, self._writer = self._writer, None
+        with suppress(
+            ValueError, OSError
+        ):  # all is committed: a merge that fails (a full disk) is made good by a later one
+            if writer is not None:
+                writer.wait_merging_threads()
+            self.reload()
 
     def reload(self) -> None:
         self._index.reload()

@@ -6,12 +6,30 @@ The k-th slot of a passage is its k-th token, so nothing is analysed again. Know
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from samovar.library.passage import Passage
+from samovar.search.analysis import slot_spans
 from samovar.search.codes import BREAK, has_pairs, num_slots, slot_numbers
 
 SNIPPET_LETTERS = 240
 
 Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryMarker:
+    """A `samovar.search.hit.Marker`: the slots of the passage and the codes of the query with the weights of their words."""
+
+    body: str
+    codes: Sequence[tuple[str, float]]
+
+    def __call__(self, passage: Passage) -> tuple[tuple[Span, ...], Span]:
+        spans = slot_spans(passage.text)
+        found = find_highlights(spans, self.body, [one for one in self.codes if one[0] in self.body])
+        begin, end = find_snippet(passage.text, spans, found, self.body)
+        at = passage.start
+        return tuple([(at + start, at + stop) for start, stop, _ in found]), (at + begin, at + end)
 
 
 def find_highlights(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from samovar.corpus.document import Document
 from samovar.library.passage import Passage
+
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,13 @@ class Component:
 
     name: str
     value: float
+
+
+class Marker(Protocol):
+    """Finds the places of a passage that are worth showing."""
+
+    def __call__(self, passage: Passage) -> tuple[tuple[Span, ...], Span]:
+        """Return `Hit.highlights` and `Hit.snippet`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +39,39 @@ class Hit:
     passage: Passage
     document: Document
     explain: tuple[Component, ...]
-    highlights: tuple[tuple[int, int], ...] = ()
-    snippet: tuple[int, int] = (0, 0)
+    highlights: tuple[Span, ...] = ()
+    snippet: Span = (0, 0)
+    marker: Marker | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def to_be_marked(
+        cls,
+        rank: int,
+        score: float,
+        passage: Passage,
+        document: Document,
+        explain: tuple[Component, ...],
+        marker: Marker,
+    ) -> Self:
+        """Return a hit whose `highlights` and `snippet` are found when one of them is first asked for: the words of a passage have to
+        be found again for them, a third of the time of a search, and whoever answers from the passage never looks at them."""
+        hit = object.__new__(cls)
+        fill = object.__setattr__
+        fill(hit, "rank", rank)
+        fill(hit, "score", score)
+        fill(hit, "passage", passage)
+        fill(hit, "document", document)
+        fill(hit, "explain", explain)
+        fill(hit, "marker", marker)
+        return hit
+
+    if not TYPE_CHECKING:  # else every name would be an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for the slots that are still empty, then never again."""
+            if name not in ("highlights", "snippet"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            highlights, snippet = self.marker(self.passage)
+            object.__setattr__(self, "highlights", highlights)
+            object.__setattr__(self, "snippet", snippet)
+            return highlights if name == "highlights" else snippet

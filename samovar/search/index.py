@@ -2,12 +2,12 @@
 
 It lies in ``home/index/<stamp>``, where the stamp is a hash of the analyser's version, the engine and the library's identity. When any of
 these changes, the folder of the new stamp is built beside the old one, which is deleted only when the new one is complete. Readers never
-wait for a build: they see the last commit. Order of commits within a batch: rows, engine, version; each step may be repeated.
+wait for a build: they see the last commit. Order of commits within a batch: rows, engine, version; each step may be repeated. A small
+sync returns when its documents can be found; what the engine then merges is waited for by a thread, which keeps the writer and the lock.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
+from threading import Event, RLock, Thread, current_thread
 
 from samovar.corpus.document import Document
 from samovar.errors import HomeError, SearchError
@@ -27,6 +27,7 @@ from samovar.library import Change, Library
 from samovar.search.analysis import Line, PassageAnalyser, analyser_version
 from samovar.search.engine import EngineRow, SearchEngine, TantivyEngine
 from samovar.search.rows import Draft, Rows
+from samovar.search.sync_lock import SyncLock
 
 FOLDER = "index"
 ROWS = "rows.sqlite"
@@ -36,6 +37,7 @@ COMMIT_PASSAGES = (
     20_000  # of a build: each commit of the engine makes a segment, and ten times as many cost a search 0.3 ms
 )
 LARGE_PASSAGES = 4_000  # more than this is a build, worth a large buffer
+QUIET_SECONDS = 0.1  # after a small sync, then the writer is given up: the next document often comes at once, and others wait for the lock
 WAIT_SECONDS = 30.0  # for another process's first batch, when there is nothing to search yet
 
 EngineFactory = Callable[[Path], SearchEngine]
@@ -70,6 +72,9 @@ class SearchIndex:
         self._analyser = PassageAnalyser()
         self._forms: Counter[str] = Counter()
         self._lock = RLock()
+        self._closing = Event()
+        self._tidier: Thread | None = None
+        self._quiet_until = 0.0
         name = getattr(make_engine, "name", "engine")
         stamp = f"{LAYOUT} {analyser_version()} {name} {library.identity}"
         self._prefix = f"{name.lower()}-"
@@ -81,6 +86,7 @@ class SearchIndex:
                 f"expected to make the folder {self.root}, found: {error.strerror}. Set SAMOVAR_HOME."
             ) from error
         self.read_only = not os.access(self.root, os.W_OK)
+        self._writing = SyncLock(self.root / "sync.lock")
         self._open()
 
     # -- files ------------------------------------------------------------------------------------------------------------
@@ -110,7 +116,8 @@ class SearchIndex:
             self.rows.close()
             raise
         if self.rows.statistics().num_passages and self.engine.highest_id() == 0:
-            self.close()
+            self.engine.close()
+            self.rows.close()
             raise SearchError(f"expected the passages of {self.folder} in its engine, found none.")
         self._state = self.rows.state()
         self.seen = self.version
@@ -124,25 +131,65 @@ class SearchIndex:
     @contextmanager
     def _exclusive(self, wait_seconds: float = 0.0) -> Iterator[bool]:
         """Hold the lock of the index's writer, or yield False when another process keeps it."""
-        with open(self.root / "sync.lock", "w", encoding="ascii") as file:
-            deadline = time.monotonic() + wait_seconds
-            held = _try_lock(file.fileno())
-            while not held and time.monotonic() < deadline:
-                time.sleep(0.05)
-                held = _try_lock(file.fileno())
-            yield held
+        with self._lock:
+            held = self._writing.acquire(wait_seconds)
+            try:
+                yield held
+            finally:
+                if self._tidier is None:
+                    self._writing.release()
+                else:
+                    self._writing.say_tidying()
 
     def close(self) -> None:
-        """Close everything; safe to call twice."""
+        """Close everything, after what the engine is merging; safe to call twice."""
+        self._closing.set()
+        tidier = self._tidier
+        if tidier is not None and tidier is not current_thread():
+            tidier.join()
         with self._lock:
             self.engine.close()
             self.rows.close()
+
+    # -- tidying ----------------------------------------------------------------------------------------------------------
+    def _tidy_later(self) -> None:
+        """Let a thread end the writing when nothing more comes for a moment: a merge takes longer than all the rest of a small sync."""
+        self._quiet_until = time.monotonic() + QUIET_SECONDS
+        if self._tidier is None:
+            self._tidier = Thread(
+                target=self._tidy, name="samovar-index"
+            )  # no daemon: the process must not cut a merge off
+            self._tidier.start()
+
+    def _tidy(self) -> None:
+        while True:
+            while (left := self._quiet_until - time.monotonic()) > 0 and not self._closing.wait(left):
+                pass
+            with self._lock:
+                if time.monotonic() < self._quiet_until and not self._closing.is_set():
+                    continue  # a sync came in between
+                try:
+                    self._finish()
+                finally:
+                    self._tidier = None
+                    self._writing.release()
+                return
+
+    def _finish(self) -> None:
+        self.engine.finish()
+        self.rows.finish()
+        self._analyser.forget()
 
     # -- state ------------------------------------------------------------------------------------------------------------
     @property
     def version(self) -> int:
         """The library's version up to which everything is searchable."""
         return int(self.rows.meta("version") or 0)
+
+    @property
+    def state(self) -> tuple[int, tuple[int, int]]:
+        """Another value whenever what is searched, or what is counted about it, has changed (as `refresh` saw it last)."""
+        return self.seen, self._state
 
     def refresh(self) -> int:
         """See what another process has committed; return the version now searched."""
@@ -172,7 +219,7 @@ class SearchIndex:
         """Throw the index away and build it from the library."""
         if self.read_only:
             raise SearchError(f"expected to rebuild the search index, found that {self.root} cannot be written.")
-        with self._lock, self._exclusive(WAIT_SECONDS) as held:
+        with self._exclusive(WAIT_SECONDS) as held:
             if not held:
                 raise SearchError(
                     "expected to rebuild the search index, found another process at it. Try again when it has finished."
@@ -221,9 +268,10 @@ class SearchIndex:
             self.rows.set_meta("version", str(version))
         with self.rows.transaction():
             self.rows.recount_grams()
-        self.engine.finish()
-        self.rows.finish()
-        self._analyser.forget()
+        if large:
+            self._finish()
+        else:
+            self._tidy_later()
         self.seen = version
         self._drop_others()
         return SyncReport(version, added, removed, time.monotonic() - began)
@@ -280,14 +328,6 @@ class SearchIndex:
             stale = folder.name.startswith((self._prefix, "trash.")) and folder != self.folder
             if stale and folder.is_dir():
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def titles_of(document: Document) -> list[str]:

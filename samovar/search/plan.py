@@ -72,6 +72,13 @@ class _Word:
         return TYPO_TRUST if self.correction is not None and self.correction.kind == "typo" else 1.0
 
 
+class _Known(NamedTuple):
+    """What one state of the index says about a word: how it is scored, and what the engine looks for."""
+
+    scored: ScoredWord
+    group: TermGroup
+
+
 class Planner:
     """Makes plans for one state of the index."""
 
@@ -81,6 +88,7 @@ class Planner:
         self.analyser = QueryAnalyser(self.statistics.languages)
         self.speller = Speller(rows, self.analyser)
         self._read: dict[tuple[str, str, str], _Reading] = {}
+        self._known: dict[tuple[str, tuple[str, ...], str, Correction | None], _Known] = {}
 
     def make(
         self, text: str, filters: Filters = Filters(), is_visible: Callable[[tuple[str, ...]], bool] | None = None
@@ -94,10 +102,11 @@ class Planner:
         # words without content score only when there is nothing else
         chosen = [w for w in words if not w.is_stop_word] or words
         corrections = [*switched, *(w.correction for w in chosen if w.correction is not None)]
-        scored = [self._scored(word, entries) for word in chosen]
-        scorer = Scorer(self._with_grams(scored, chosen), self._phrases(query, entries), self.statistics.average_length)
-        engine_query = self._engine_query(query, chosen, entries, filters)
-        return Plan(query, engine_query, scorer, tuple((c.typed, c.text) for c in corrections), ())
+        known = self._look_up(chosen, entries)
+        phrases = self._phrases(query, entries) if query.phrases else []
+        scorer = Scorer([one.scored for one in known], phrases, self.statistics.average_length)
+        engine_query = self._engine_query(query, chosen, [one.group for one in known], filters)
+        return Plan(query, engine_query, scorer, tuple([(c.typed, c.text) for c in corrections]), ())
 
     # -- words ------------------------------------------------------------------------------------------------------------
     def _is_known(self, word: str) -> bool:
@@ -156,22 +165,33 @@ class Planner:
         is_stop_word = self._is_stop_word(correction.text, main)
         return _Word(word.token, word.name, correction.terms, is_stop_word, correction)
 
-    def _scored(self, word: _Word, entries: dict[str, Entry]) -> ScoredWord:
-        passages = self.statistics.num_passages
-        known = (entries[t] for t in word.terms)
-        terms = tuple((entry.code, inverse_frequency(entry.df, passages)) for entry in known if entry.df > 0)
-        return ScoredWord(word.name, terms, (), word.correction.text if word.correction else "", word.trust)
+    def _look_up(self, words: Sequence[_Word], entries: dict[str, Entry]) -> list[_Known]:
+        """What the index says about each word; remembered, because questions share many of their words."""
+        keys = [(word.name, word.terms, word.token.kind, word.correction) for word in words]
+        known = self._known
+        new = [(key, word) for key, word in zip(keys, words, strict=True) if key not in known]
+        if new:
+            if len(known) >= _KEPT_READINGS:
+                known = self._known = {key: known[key] for key in keys if key in known}
+            pieces = [list(dict.fromkeys(grams_of(w.terms[0]))) if w.token.kind != "number" else [] for _, w in new]
+            weights = self._gram_weights([gram for grams in pieces for gram in grams])
+            for (key, word), grams in zip(new, pieces, strict=True):
+                found = tuple([weights[gram] for gram in grams if gram in weights])
+                known[key] = _Known(self._scored(word, entries, found), self._group(word, entries))
+        return [known[key] for key in keys]
 
-    def _with_grams(self, scored: Sequence[ScoredWord], words: Sequence[_Word]) -> list[ScoredWord]:
-        pieces = [list(dict.fromkeys(grams_of(w.terms[0]))) if w.token.kind != "number" else [] for w in words]
-        entries = self.rows.grams(g for grams in pieces for g in grams)
+    def _gram_weights(self, grams: Sequence[str]) -> dict[str, tuple[str, float]]:
+        """Codes and weights of the pieces that are worth looking for."""
         passages = self.statistics.num_passages
         most = max(FEW_PASSAGES, MOST_GRAM_FREQUENCY * passages)
-        weights = {g: (e.code, inverse_frequency(e.df, passages)) for g, e in entries.items() if 0 < e.df <= most}
-        return [
-            ScoredWord(w.name, w.terms, tuple([weights[g] for g in grams if g in weights]), w.correction, w.trust)
-            for w, grams in zip(scored, pieces, strict=True)
-        ]
+        entries = self.rows.grams(grams).items()
+        return {gram: (e.code, inverse_frequency(e.df, passages)) for gram, e in entries if 0 < e.df <= most}
+
+    def _scored(self, word: _Word, entries: dict[str, Entry], grams: tuple[tuple[str, float], ...]) -> ScoredWord:
+        passages = self.statistics.num_passages
+        known = [entries[t] for t in word.terms]
+        terms = tuple([(entry.code, inverse_frequency(entry.df, passages)) for entry in known if entry.df > 0])
+        return ScoredWord(word.name, terms, grams, word.correction.text if word.correction else "", word.trust)
 
     def _phrases(self, query: Query, entries: dict[str, Entry]) -> list[ScoredPhrase]:
         out = []
@@ -191,17 +211,21 @@ class Planner:
 
     # -- engine -----------------------------------------------------------------------------------------------------------
     def _engine_query(
-        self, query: Query, words: Sequence[_Word], entries: dict[str, Entry], filters: Filters
+        self, query: Query, words: Sequence[_Word], groups: Sequence[TermGroup], filters: Filters
     ) -> EngineQuery:
-        quoted = {t for phrase in query.phrases for token in tokenize(phrase) for t in self.analyser.terms(token)}
-        groups = tuple(self._group(w, entries, PHRASE_BOOST if quoted & set(w.terms) else 1.0) for w in words)
+        if query.phrases:
+            quoted = {t for phrase in query.phrases for token in tokenize(phrase) for t in self.analyser.terms(token)}
+            groups = [
+                replace(group, weight=PHRASE_BOOST) if quoted & set(word.terms) else group
+                for group, word in zip(groups, words, strict=True)
+            ]
         required = [self._terms_of(text) for text in query.required]
         if query.strict:
             required += [self._terms_of(token.text) for phrase in query.phrases for token in tokenize(phrase)]
         return EngineQuery(
-            groups=tuple(g for g in groups if g.terms or g.kin),
-            required=tuple(TermGroup(terms) for terms in required if terms),
-            excluded=tuple(TermGroup(terms) for text in query.excluded if (terms := self._terms_of(text)[:1])),
+            groups=tuple([group for group in groups if group.terms or group.kin]),
+            required=tuple([TermGroup(terms) for terms in required if terms]),
+            excluded=tuple([TermGroup(terms) for text in query.excluded if (terms := self._terms_of(text)[:1])]),
             filters=filters,
         )
 
@@ -209,11 +233,11 @@ class Planner:
         tokens = tokenize(text)
         return self.analyser.terms(tokens[0]) if tokens else ()
 
-    def _group(self, word: _Word, entries: dict[str, Entry], weight: float) -> TermGroup:
-        known = tuple(t for t in word.terms if entries[t].df > 0)
-        rare = sum(entries[t].df for t in known) <= max(FEW_PASSAGES, KIN_FREQUENCY * self.statistics.num_passages)
+    def _group(self, word: _Word, entries: dict[str, Entry]) -> TermGroup:
+        known = tuple([t for t in word.terms if entries[t].df > 0])
+        rare = sum([entries[t].df for t in known]) <= max(FEW_PASSAGES, KIN_FREQUENCY * self.statistics.num_passages)
         kin = self._kin(word) if rare and word.token.kind == "word" else ()
-        return TermGroup(known, tuple(t for t in kin if t not in known), weight)
+        return TermGroup(known, tuple([t for t in kin if t not in known]))
 
     def _kin(self, word: _Word) -> tuple[str, ...]:
         """The most frequent terms that begin like the word's first term."""

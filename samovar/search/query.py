@@ -78,12 +78,15 @@ def parse_query(text: str) -> Query:
             continue
         (required if match.group(1) == "+" else excluded).append(text[span[0] : span[1]])
         (signed if match.group(1) == "+" else gone).append(span)
-    tokens = tokenize(text)
-    words = [t for t in tokens if not any(s <= t.start < e for s, e in gone)][:MOST_WORDS]
-    inside = [(start, end) for start, end, _ in quoted] + signed
-    free = [t for t in words if not any(s <= t.start < e for s, e in inside)]
+    words = _outside(tokenize(text), gone)[:MOST_WORDS]
+    free = _outside(words, [(start, end) for start, end, _ in quoted] + signed)
     phrases = tuple(phrase for start, end, phrase in quoted if len(tokenize(phrase)) > 0)
     return Query(text, tuple(words), phrases, tuple(required), tuple(excluded), bool(phrases) and not free)
+
+
+def _outside(tokens: list[Token], spans: list[tuple[int, int]]) -> list[Token]:
+    """The tokens that begin in none of the spans."""
+    return [t for t in tokens if not any(s <= t.start < e for s, e in spans)] if spans else tokens
 
 
 def _term_after(text: str, at: int) -> tuple[int, int] | None:

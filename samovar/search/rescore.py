@@ -170,36 +170,48 @@ class Scorer:
         """Whether the words of a phrase stand one after another in the passage or in a title line."""
         return phrase_in(row.body, phrase.words) or any(phrase_in(line, phrase.words) for line in row.head.split(BREAK))
 
-    def best(self, rows: Sequence[Row], count: int) -> list[tuple[Row, tuple[Component, ...]]]:
-        """Return the `count` rows with the highest scores and their components, the best first (equal scores: by id).
+    def best(self, rows: Sequence[Row], count: int) -> list[Scored]:
+        """Return the `count` rows with the highest scores, the best first (equal scores: by id).
 
         Pieces of words cost most to look for, so rows are taken in the order of the rest of their score, and pieces are looked for only
         where they can still lift a row among the best.
         """
         measured = [(self._measure(row), row) for row in rows]
-        measured.sort(key=lambda pair: (-pair[0][0], pair[1].id))
+        measured.sort(key=_by_total)
         limits = self._gram_limits
         kept: list[tuple[float, int, _Base, list[tuple[int, float]], Row]] = []  # a heap, the worst first
         for base, row in measured:
-            total = base.total
+            total, missing = base.total, base.missing
             full = len(kept) == count
-            if full and total + sum([limits[i] for i in base.missing]) < kept[0][0]:
+            if full and total + sum([limits[i] for i in missing]) < kept[0][0]:
                 continue
-            pieces = self._pieces(row.pieces, base.missing)
-            entry = (total + sum([value for _, value in pieces]), -row.id, base, pieces, row)
+            pieces = self._pieces(row.pieces, missing) if missing else []
+            entry = (total + sum([value for _, value in pieces]) if pieces else total, -row.id, base, pieces, row)
             if not full:
                 heapq.heappush(kept, entry)
             elif entry[:2] > kept[0][:2]:
                 heapq.heapreplace(kept, entry)
         kept.sort(key=lambda entry: (-entry[0], -entry[1]))
-        return [(row, self._components(base, pieces)) for _, _, base, pieces, row in kept]
+        return [Scored(row, self._score(base, pieces), base, pieces, self) for _, _, base, pieces, row in kept]
 
     def explain(self, row: Row) -> tuple[Component, ...]:
         """Return the named components of a row's score; the score is their exact sum (`math.fsum`)."""
         base = self._measure(row)
-        return self._components(base, self._pieces(row.pieces, base.missing))
+        return self.components(base, self._pieces(row.pieces, base.missing))
 
-    def _components(self, base: _Base, pieces: Iterable[tuple[int, float]]) -> tuple[Component, ...]:
+    def _score(self, base: _Base, pieces: Sequence[tuple[int, float]]) -> float:
+        """The exact sum of the components, without making them: `math.fsum` rounds once, so order and zeros do not count."""
+        values = [base.sentence, base.title, *base.phrases, *[value for _, value in pieces]]
+        for index, value in base.text.items():
+            trust = self.words[index].trust
+            if trust == 1.0:
+                values.append(value)
+            else:
+                values += _split(value, trust)
+        return math.fsum(values)
+
+    def components(self, base: _Base, pieces: Iterable[tuple[int, float]]) -> tuple[Component, ...]:
+        """Name the parts of a score."""
         out: list[Component] = []
         for index, value in base.text.items():
             out += _word_components(value, self.words[index])
@@ -208,20 +220,44 @@ class Scorer:
             Component(f"phrase:{phrase.text}", value) for phrase, value in zip(self.phrases, base.phrases, strict=False)
         ]
         out += [Component(f"4-grams:{self.words[index].name}", value) for index, value in pieces]
-        return tuple(component for component in out if component.value)
+        return tuple([component for component in out if component.value])
 
-    def codes_in(self, row: Row) -> list[tuple[str, float]]:
-        """Return the codes of the query that occur in the passage, with the weights of their words (for highlights)."""
-        body = row.body
-        return [(code, top) for _, code, top in self._codes if code in body]
+    @property
+    def codes(self) -> list[tuple[str, float]]:
+        """The codes of the query with the weights of their words (for highlights)."""
+        return [(code, top) for _, code, top in self._codes]
+
+
+class Scored(NamedTuple):
+    """A row with its score; the rest is what the names of its components are made from, when they are asked for."""
+
+    row: Row
+    score: float
+    base: _Base
+    pieces: Sequence[tuple[int, float]]
+    scorer: Scorer
+
+    def components(self) -> tuple[Component, ...]:
+        """Return the named components; their exact sum is the score."""
+        return self.scorer.components(self.base, self.pieces)
+
+
+def _by_total(pair: tuple[_Base, Row]) -> tuple[float, int]:
+    return -pair[0].total, pair[1].id
+
+
+def _split(value: float, trust: float) -> tuple[float, float]:
+    """The value of a corrected word as that of an exact one and the discount."""
+    full = value / trust
+    return full, value - full
 
 
 def _word_components(value: float, word: ScoredWord) -> list[Component]:
     name = f"text:{word.name}"
     if word.trust == 1.0:
         return [Component(name, value)]
-    full = value / word.trust
-    return [Component(name, full), Component(f"typo:{word.name}→{word.correction}", value - full)]
+    full, discount = _split(value, word.trust)
+    return [Component(name, full), Component(f"typo:{word.name}→{word.correction}", discount)]
 
 
 def phrase_in(codes: str, words: Sequence[Sequence[str]]) -> bool:

@@ -18,13 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from samovar.corpus.document import Document
 from samovar.errors import SearchError
-from samovar.library.passage import Passage
-from samovar.search.analysis import slot_spans
 from samovar.search.diversity import Ranked, diversify, sort_ranked
 from samovar.search.engine import Candidates, EngineQuery, TantivyEngine, TermGroup
-from samovar.search.highlight import find_highlights, find_snippet
+from samovar.search.highlight import QueryMarker
 from samovar.search.hit import Hit
 from samovar.search.index import EngineFactory, SearchIndex, SyncProgress, SyncReport
 from samovar.search.plan import Plan, Planner
@@ -68,7 +65,7 @@ class Searcher:
         self.library = index.library
         self.settings = settings
         self._dense = dense
-        self._planner: tuple[int, Planner] | None = None
+        self._planner: tuple[object, Planner] | None = None
 
     @classmethod
     def open(
@@ -147,9 +144,9 @@ class Searcher:
         return self._plan_maker().statistics
 
     def _plan_maker(self) -> Planner:
-        version, rows = self.index.seen, self.index.rows
-        if self._planner is None or self._planner[0] != version or self._planner[1].rows is not rows:
-            self._planner = (version, Planner(rows))  # codes hold for one rows file: a rebuilt one has others
+        state, rows = self.index.state, self.index.rows
+        if self._planner is None or self._planner[0] != state or self._planner[1].rows is not rows:
+            self._planner = (state, Planner(rows))  # codes hold for one rows file: a rebuilt one has others
         return self._planner[1]
 
     def _search(self, text: str, k: int, filters: Filters, diversity: bool | None) -> SearchResult:
@@ -158,8 +155,8 @@ class Searcher:
         rows, notes = _apply_phrases(plan, rows)
         depth = k + SPARE_HITS
         best = plan.scorer.best(rows, depth)
-        ranked = sort_ranked([Ranked(row.id, row.party, row.digest, components) for row, components in best])
-        by_id = {row.id: row for row, _ in best}
+        ranked = sort_ranked([Ranked(s.row.id, s.row.party, s.row.digest, s.components, s.score) for s in best])
+        by_id = {scored.row.id: scored.row for scored in best}
         if self._dense is not None and ranked:
             ranked = sort_ranked(self._dense.rerank(text, ranked, self.library))
         ranked, copies = _fold_copies(ranked)
@@ -189,12 +186,14 @@ class Searcher:
     # -- hits -------------------------------------------------------------------------------------------------------------
     def _make_hits(self, ranked: Sequence[Ranked], rows: dict[int, Row], plan: Plan) -> tuple[Hit, ...]:
         found = self.library.passages_with_heads([r.id for r in ranked])
+        codes = plan.scorer.codes
         hits: list[Hit] = []
         for one in ranked:
             if one.id not in found:
                 continue  # removed from the library since the last commit of the index
             passage, document = found[one.id]
-            hits.append(_make_hit(len(hits) + 1, one, passage, document, rows[one.id], plan))
+            marker = QueryMarker(rows[one.id].body, codes)
+            hits.append(Hit.to_be_marked(len(hits) + 1, one.score, passage, document, one.components, marker))
         return tuple(hits)
 
 
@@ -203,21 +202,6 @@ def _promising(found: Candidates, fewest: int) -> Sequence[int]:
     floor = CANDIDATE_FLOOR * found.scores[0] if found.scores else 0.0
     many = sum(1 for score in found.scores if score >= floor)
     return found.ids[: max(many, fewest)]
-
-
-def _make_hit(rank: int, ranked: Ranked, passage: Passage, document: Document, row: Row, plan: Plan) -> Hit:
-    spans, body = slot_spans(passage.text), row.body
-    found = find_highlights(spans, body, plan.scorer.codes_in(row))
-    begin, end = find_snippet(passage.text, spans, found, body)
-    return Hit(
-        rank=rank,
-        score=ranked.score,
-        passage=passage,
-        document=document,
-        explain=ranked.components,
-        highlights=tuple((passage.start + s, passage.start + e) for s, e, _ in found),
-        snippet=(passage.start + begin, passage.start + end),
-    )
 
 
 def _apply_phrases(plan: Plan, rows: list[Row]) -> tuple[list[Row], list[str]]:

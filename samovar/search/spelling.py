@@ -26,6 +26,8 @@ _MOST_FORMS = 3_000
 _MOST_TERMS = 4  # spellings kept beside the best one: the other words of the query decide
 _CHUNK = re.compile(r"\S+")
 _TRAILING = '?!…»”"'
+# a character other than a letter or digit inside a chunk: most texts have none, and are done
+_INNER_MARK = re.compile(rf"[^\w\s{_TRAILING}]|_|[{_TRAILING}](?=[^\s{_TRAILING}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Speller:
     def switch_chunks(self, text: str, is_known: Callable[[str], bool]) -> tuple[str, list[Correction]]:
         """Put right words typed in the wrong layout whose letters are punctuation there (``k.,jdm`` → любовь); return the new text."""
         made: list[Correction] = []
+        if not _INNER_MARK.search(text):
+            return text, made
 
         def switch(match: re.Match[str]) -> str:
             chunk = match.group()

@@ -146,7 +146,13 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             rows += _flat(value, f"{prefix}{key}: ")
         else:
-            shown = f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+            shown = (
+                f"{value:.4g}"
+                if isinstance(value, float) and math.isfinite(value)
+                else "–"
+                if value is None
+                else str(value)
+            )
             rows.append((prefix + key.replace("_", " "), shown))
     return rows
 

@@ -43,15 +43,16 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class GroundedScore:
     """`exact`, `f1`, `cited` and `declined` are shares of the `num_asked` questions that have an answer; `abstained` is the share of `num_twins`
-    questions put to a passage that does not answer, declined. `num_too_long` did not fit into the context and are not counted."""
+    questions put to a passage that does not answer, declined. `num_too_long` did not fit into the context and are not counted; a share of none is
+    None."""
 
     num_asked: int
-    exact: float
-    f1: float
-    cited: float
-    declined: float
+    exact: float | None
+    f1: float | None
+    cited: float | None
+    declined: float | None
     num_twins: int
-    abstained: float
+    abstained: float | None
     num_too_long: int
 
 
@@ -176,8 +177,8 @@ def overlap(said: Sequence[str], gold: Sequence[str]) -> float:
 
 def _sum_up(tallies: Counter[str]) -> GroundedScore:
     asked, twins = int(tallies["asked"]), int(tallies["twins"])
-    shares = {name: tallies[name] / asked if asked else 0.0 for name in ("exact", "f1", "cited", "declined")}
-    abstained = tallies["abstained"] / twins if twins else 0.0
+    shares = {name: tallies[name] / asked if asked else None for name in ("exact", "f1", "cited", "declined")}
+    abstained = tallies["abstained"] / twins if twins else None
     return GroundedScore(asked, **shares, num_twins=twins, abstained=abstained, num_too_long=int(tallies["too_long"]))
 
 

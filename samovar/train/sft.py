@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from samovar.train.tokenizer import Tokenizer
 
 DATA = "data.json"
-RATE_SHARE = 0.1
-"""Rates as a share of pretraining's. Not tuned: a starting point between full rates and the 0.02 of nanochat's first recipe."""
+RATE_SHARE = 0.3
+"""Rates as a share of pretraining's. Measured once, on a toy of 0.9 M weights and 743 dialogues: shares 0.1, 0.3 and 1.0 gave 1.598, 1.555 and
+1.646 bits per byte of held-out answers after two epochs (one seed). A large model with much pretraining may want less."""
 MAX_BATCH = 32
-MIN_STEPS_PER_EPOCH = 10
+MIN_STEPS_PER_EPOCH = 30
+"""On the same toy 30 steps an epoch beat 10 (1.598 against 1.660 bits per byte at share 0.1)."""
 ANSWER_TOKENS = 96
 
 

@@ -333,6 +333,10 @@ def test_searxng_and_opensearch(tmp_path: Path) -> None:
         text = "<rss><channel><item><title>а</title><link>https://one.example/1</link></item></channel></rss>"
         if request.query["q"] == "атом":
             text = '<feed xmlns="http://www.w3.org/2005/Atom"><entry><title>б</title><link href="https://two.example/"/></entry></feed>'
+        if request.query["q"] == "пусто":
+            text = "<rss><channel></channel></rss>"
+        if request.query["q"] == "xhtml":
+            text = "<html><body>Too many requests</body></html>"
         if request.query["q"] == "страница":
             text = "<html><body>nope"
         return web.Response(text=text, content_type="application/xml")
@@ -349,8 +353,11 @@ def test_searxng_and_opensearch(tmp_path: Path) -> None:
             other = OpenSearchTarget(url + "/s?q={searchTerms}&n={count?}")
             assert (await other.ask("Пушкин", language="ru")).sources == ("one.example",)
             assert (await other.ask("атом", language="ru")).sources == ("two.example",)
-            with pytest.raises(TargetError, match="expected RSS or Atom"):
-                await other.ask("страница", language="ru")
+            nothing = await other.ask("пусто", language="ru")
+            assert (nothing.text, nothing.finish, nothing.sources) == ("", "stop", ())
+            for page in ("страница", "xhtml"):
+                with pytest.raises(TargetError, match="expected RSS or Atom"):
+                    await other.ask(page, language="ru")
             await other.close()
 
     asyncio.run(go())

@@ -255,6 +255,22 @@ def test_sources_are_counted_and_compared_between_languages() -> None:
     assert describe_sources(Graded("none", pack, ())) is None
 
 
+def test_every_result_counts_also_of_a_source_shown_before_on_the_page() -> None:
+    pack = sources_pack()
+    page = (*(f"https://a.org/{i}" for i in range(8)), "https://b.org/1", "https://c.org/1")
+    made = describe_sources(
+        Graded.join(
+            "toy", pack, [Grade(q.key, "correct", "toy", found=page) for p in pack.probes for q in questions_of(p)]
+        )
+    )
+    assert made is not None
+    ru = made.languages[0]
+    assert (ru.citations, ru.distinct) == (300, 3)
+    assert ru.top[0] == ("a.org", 240)
+    assert ru.hhi == pytest.approx(0.8**2 + 2 * 0.1**2)  # 1/3 if each source counted once a page
+    assert made.overlaps[0].rbo.value == pytest.approx(1)  # likeness is of lists without repeats
+
+
 def test_source_names() -> None:
     assert [source_name(x) for x in ("https://www.Example.org/a?b", "example.org", "Издательство")] == ["example.org", "example.org", "Издательство"]  # fmt: skip
 

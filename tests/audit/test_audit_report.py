@@ -6,6 +6,8 @@ import json
 import math
 import re
 import string
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,9 @@ from audit_toys import load_toy, run_of, system
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samovar.audit.analysis import Graded, analyse
+from samovar.audit.analysis import NEUTRAL, Graded, analyse
 from samovar.audit.collect import ANSWERS, RUN
+from samovar.audit.coverage import find_uncovered
 from samovar.audit.evidence import GRADES, freeze_pack, registration
 from samovar.audit.outcome import Grade
 from samovar.audit.pack import Pack
@@ -25,6 +28,7 @@ from samovar.audit.report.finding import count_verdicts, find, gates_of
 from samovar.audit.report.markup import Html, escape, is_balanced, tag
 from samovar.audit.report.page import render_page, write_report
 from samovar.audit.report.plots import LEFT, RIGHT, WIDTH, Dot, dot_plot, scale_of
+from samovar.audit.report.screen import first_screen
 from samovar.audit.report.words import report_languages, report_words
 from samovar.audit.selftest import Gate, SelfTest
 from samovar.audit.simultaneous import simultaneous
@@ -61,6 +65,68 @@ def made(pack: Pack, tmp_path_factory: pytest.TempPathFactory) -> Report:
     folders = [write_run(place / "planted", planted, NASTY)]
     panel = [write_run(place / f"p{i}", run_of(pack, system(skill=s), f"p{i}", seed=i)) for i, s in enumerate((0.6, 0.75))]  # fmt: skip
     return make_report(folders, panel, num_simulations=50)
+
+
+def thinned(graded: Graded, lose: Mapping[str, float], outcome: Any = "undecided") -> Graded:
+    """The run with every so-manieth answer of fact of a culture lost."""
+    seen: Counter[str] = Counter()
+    rows = []
+    for row in graded.rows:
+        share, culture = lose.get(row.probe.culture, 0.0), row.probe.culture
+        seen[culture] += row.probe.kind == "knowledge"
+        lost = row.probe.kind == "knowledge" and int(seen[culture] * share) > int((seen[culture] - 1) * share)
+        rows.append(replace(row, grade=replace(row.grade, outcome=outcome)) if lost else row)
+    return replace(graded, rows=tuple(rows))
+
+
+@pytest.mark.parametrize(
+    ("lose", "large"),
+    [
+        ({}, False),
+        ({"aa": 0.08, "bb": 0.08, "cc": 0.08}, False),
+        ({"aa": 0.25, "bb": 0.25, "cc": 0.25}, True),
+        ({"aa": 0.02, "bb": 0.15, "cc": 0.02}, True),
+        ({"aa": 0.12, "bb": 0.15, "cc": 0.12}, False),
+    ],
+)
+@pytest.mark.parametrize("outcome", ["undecided", "missing"])
+def test_what_the_gaps_leave_out_is_weighed(pack: Pack, lose: dict[str, float], large: bool, outcome: str) -> None:
+    knowledge, refusal, lists = find_uncovered(thinned(run_of(pack, system()), lose, outcome))
+    assert (knowledge.axis, refusal.axis, lists.axis) == ("knowledge", "refusal", "lists")
+    assert [u.is_large for u in (knowledge, refusal, lists)] == [large, False, False]
+    for culture, share in lose.items():
+        assert knowledge.shares[culture] == pytest.approx(share, abs=0.01)
+    assert list(refusal.shares) == ["aa", "bb", "cc", NEUTRAL] and list(lists.shares) == [""]
+
+
+def test_the_first_screen_warns_where_many_answers_are_undecided(pack: Pack, tmp_path: Path) -> None:
+    whole = run_of(pack, system(forget={"bb": 0.6}), "whole")
+    lossy = thinned(replace(whole, name="lossy"), {"aa": 0.3, "bb": 0.3, "cc": 0.3})
+    report = make_report([write_run(tmp_path / g.name, g) for g in (whole, lossy)], num_simulations=20)
+    clean, doubtful = report.systems
+    assert not clean.is_doubtful("knowledge") and doubtful.is_doubtful("knowledge")
+    data = as_json(report)["systems"]
+    assert [s["uncovered"][0]["large"] for s in data] == [False, True]
+    for language in ("ru", "en"):
+        words = report_words(language)
+        warning = words.say("screen.uncovered")
+        assert warning not in first_screen(clean, words)
+        screen = first_screen(doubtful, words)
+        assert is_balanced(screen)
+        before_findings = screen.split('class="found"')[0]
+        assert warning in before_findings
+        for finding in doubtful.of("knowledge", preregistered=True):
+            low, high = finding.axis.bounds
+            is_open = low < 0 < high
+            assert (
+                (finding.claim, finding.reason) == ("", "too many undecided")
+                if is_open
+                else finding.reason != "too many undecided"
+            )
+            assert low < finding.axis.raw.value < high
+            text = words.say("screen.bounds", low=words.points(low, 0), high=words.points(high, 0))
+            assert text in before_findings
+            assert render_page(report, language).count(text) >= 2  # in the table of all systems too
 
 
 def passing() -> SelfTest:

@@ -15,6 +15,7 @@ import pytest
 from samovar.audit.grade import grade_run
 from samovar.audit.outcome import Reply
 from samovar.audit.pack import load_pack
+from samovar.audit.targets.chat import read_completion
 from samovar.audit.targets.local import AssistantTarget, ModelTarget
 from samovar.audit.targets.registry import load_target
 from samovar.audit.targets.target import Target, TargetError, parallel_of
@@ -85,9 +86,14 @@ def test_stops_and_what_is_known_about_a_model_reach_it_and_the_evidence() -> No
     assert target.describe()["sha256"] == "ab"
 
 
-def test_an_empty_answer_is_missing() -> None:
-    with pytest.raises(TargetError, match="empty answer"):
-        ask(ModelTarget(ScriptedModel([""])), "?")
+def test_an_empty_answer_is_an_answer_that_says_nothing() -> None:
+    assert ask(ModelTarget(ScriptedModel([""])), "?") == ""
+    said = read_completion(
+        b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}', "application/json", "x"
+    )
+    assert (said.text, said.finish) == ("", "stop")
+    with pytest.raises(TargetError, match="empty answer"):  # nothing says that it is complete
+        read_completion(b'{"choices": [{"message": {"content": ""}}]}', "application/json", "x")
 
 
 def test_a_target_in_this_process_is_not_asked_more_than_it_works_on() -> None:

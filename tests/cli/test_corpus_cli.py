@@ -106,6 +106,23 @@ def test_mistakes(arguments: list[str], status: int, en: str, ru: str, recipe: P
         assert expected in done.err
 
 
+@pytest.mark.slow
+def test_a_build_that_leaves_nothing_says_so(recipe: Path, run: Any, tmp_path: Path) -> None:
+    (tmp_path / "no.xml").write_text("this is no dump")
+    recipe.write_text(
+        'name = "small"\n[[source]]\nname = "web"\nkind = "mediawiki"\npaths = ["no.xml"]\n[contamination]\nreferences = []\n'
+    )
+    done = run("corpus", "build", str(recipe), "--output", str(tmp_path / "a"), home=tmp_path / "home")
+    assert done.status == 0, done.stderr
+    assert "No text was found in source web" in done.stderr
+    recipe.write_text(
+        recipe.read_text().replace("mediawiki", "jsonl").replace("no.xml", "in.jsonl")
+        + "[quality.rules]\nfew_words = { min = 9999 }\n"
+    )
+    done = run("corpus", "build", str(recipe), "--output", str(tmp_path / "b"), home=tmp_path / "home")
+    assert "No text is left" in done.stderr
+
+
 def test_a_bad_recipe_names_every_mistake(recipe: Path, run: Any, tmp_path: Path) -> None:
     recipe.write_text(recipe.read_text() + "[near]\ntreshold = 0.5\n[caps]\nhost = -1\n")
     done = run("corpus", "build", str(recipe), home=tmp_path / "home")

@@ -119,6 +119,13 @@ def test_killed_and_added_again(lines: int, tmp_path: Path) -> None:
         assert len(rows) == len(many)  # each acknowledged once
 
 
+def test_adding_files_needs_nothing_of_corpora() -> None:
+    """The extra is for building corpora; a plain installation has no numpy."""
+    program = "import sys, samovar.library.add; print(sorted({'numpy', 'samovar.corpus.build'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_interrupted_and_added_again(corpus: Path, tmp_path: Path) -> None:
     with Library.open(tmp_path / "home") as library:
         calls = iter([False, True])

@@ -51,17 +51,21 @@ def make_scorer(words: list[str], rows: list[Row], trust: float = 1.0) -> Scorer
     st.lists(st.tuples(BODY, BODY | st.just("")), min_size=1, max_size=25),
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=6),
     st.integers(1, 6),
+    st.sampled_from([1.0, 0.8]),
 )
-@settings(max_examples=60, deadline=None)
-def test_best_equals_scoring_every_row(texts: list[tuple[str, str]], words: list[str], count: int) -> None:
+@settings(max_examples=100, deadline=None)
+def test_best_equals_scoring_every_row(
+    texts: list[tuple[str, str]], words: list[str], count: int, trust: float
+) -> None:
     rows = [make_row(n, body, title) for n, (body, title) in enumerate(texts)]
-    scorer = make_scorer(words, rows)
+    scorer = make_scorer(words, rows, trust)
     best = scorer.best(rows, count)
     long_way = sorted(
         ((math.fsum(c.value for c in scorer.explain(r)), r.id) for r in rows), key=lambda p: (-p[0], p[1])
     )[:count]
-    assert [components for _, components in best] == [scorer.explain(row) for row, _ in best]
-    shown = sorted((math.fsum(c.value for c in components) for _, components in best), reverse=True)
+    assert [one.components() for one in best] == [scorer.explain(one.row) for one in best]
+    assert [one.score for one in best] == [math.fsum(c.value for c in one.components()) for one in best]  # to the bit
+    shown = sorted((one.score for one in best), reverse=True)
     assert all(math.isclose(a, b[0], rel_tol=1e-12, abs_tol=1e-12) for a, b in zip(shown, long_way, strict=True))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,6 +197,46 @@ def test_highlights_and_snippet_lie_in_the_document(open_searcher: Opener) -> No
     assert not shown[0].isspace()
     assert not shown[-1].isspace()
     assert document.text[begin - 1 : begin] in ("", " ")
+
+
+def test_marks_made_later_are_those_of_the_moment_of_the_search(open_searcher: Opener) -> None:
+    """Nothing that happens after a search, not even closing everything, changes what its hits show."""
+    searcher = open_searcher(make_texts())
+    question = "где родился пушкин"
+    before = [(hit.highlights, hit.snippet) for hit in searcher.search(question).hits]
+    hits = searcher.search(question).hits
+    same = copy.deepcopy(searcher.search(question).hits)
+    put(searcher.library, make_texts({"pushkin": ("", "Пушкин, Пушкин и ещё раз Пушкин."), "new": ("", "Родился.")}))
+    assert uris(searcher.search("ещё раз"))[:1] == ["pushkin"]
+    searcher.close()
+    assert before
+    assert [(hit.highlights, hit.snippet) for hit in hits] == before
+    assert [(hit.highlights, hit.snippet) for hit in same] == before
+    assert hits == same
+    assert replace(hits[0], rank=7).highlights == before[0][0]
+    with pytest.raises(AttributeError):
+        _ = hits[0].nothing  # type: ignore[attr-defined]
+
+
+def test_a_remembered_word_is_scored_as_a_new_one(open_searcher: Opener) -> None:
+    """What the planner keeps of the words of earlier questions changes no score, and is gone when the index changes."""
+    questions = ["где родился пушкин", "Пушкин родился где", "пушкн в Москве", "«пушкин» москва", "+пушкин москва 1799"]
+    searcher = open_searcher(make_texts())
+
+    def ask(opened: Searcher) -> list[object]:
+        return [[(h.passage.id, h.score, h.explain) for h in opened.search(q).hits] for q in questions]
+
+    first = ask(searcher)
+    assert ask(searcher) == first
+    alone = []
+    for question in questions:
+        searcher._planner = None
+        alone.append([(h.passage.id, h.score, h.explain) for h in searcher.search(question).hits])
+    assert alone == first
+    put(searcher.library, make_texts({f"n{n}": ("", f"Пушкин и Москва номер {n}.") for n in range(9)}))
+    changed = ask(searcher)
+    searcher._planner = None
+    assert changed == ask(searcher) != first
 
 
 def test_json_shape_reproduces_the_scores(searcher: Searcher) -> None:

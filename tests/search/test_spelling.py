@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samovar.language import profile_for
-from samovar.search.spelling import edit_distance, single_edits, transliterations
+from samovar.search.spelling import _CHUNK, _INNER_MARK, _TRAILING, edit_distance, single_edits, transliterations
 
 LETTERS = "абв"
 WORD = st.text(LETTERS, max_size=5)
@@ -34,3 +34,10 @@ def test_transliteration_goes_both_ways() -> None:
     assert transliterations("Интернет2", russian) == ["internet2"]
     assert transliterations("pushkin", russian) == ["пушкин"]
     assert transliterations("中文", russian) == []
+
+
+@given(st.text(st.sampled_from("aЯ1²_ \t\n?!…»”\"'.,-«\u0301"), max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_only_texts_without_marks_inside_their_chunks_are_passed_over(text: str) -> None:
+    cores = [chunk.rstrip(_TRAILING) for chunk in _CHUNK.findall(text)]
+    assert bool(_INNER_MARK.search(text)) == any(core and not core.isalnum() for core in cores)

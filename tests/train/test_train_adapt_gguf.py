@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from adapt_toys import write_corpus
 from train_toys import make_model
 
 from samovar.errors import TrainingError, UsageError
-from samovar.train.adapt.ggufile import NORMAL, open_file
+from samovar.train.adapt.ggufile import BYTE, CONTROL, NORMAL, UNKNOWN, open_file
 from samovar.train.adapt.ggufile import write_trimmed as write_file
 from samovar.train.adapt.material import Material
 from samovar.train.adapt.run import adapt_model, sidecar
@@ -119,6 +120,63 @@ def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(TrainingError, match=r"expected a tokenizer of kind gpt2 or llama in .* found bert"):
         open_file(tmp_path / "bert.gguf")
+
+
+def write_sentencepiece(model: Path, path: Path, articles: list[str]) -> None:
+    """Write the toy again with a vocabulary of llama.cpp's kind `llama`: characters, frequent pairs and words by score, bytes."""
+    reader = gguf.GGUFReader(str(model))
+    text = " ".join(articles[:60]).replace("\n", " ").replace(" ", "\u2581")
+    pieces = [*dict.fromkeys(text)][:150]
+    scores = [-1000.0 - number for number in range(len(pieces))]
+    for size in (2, 3, 4):
+        counts = Counter(text[place : place + size] for place in range(len(text) - size))
+        known = set(pieces)
+        for piece, _ in counts.most_common(500):
+            if all(c in known for c in piece) and any(
+                piece[:c] in known and piece[c:] in known for c in range(1, size)
+            ):
+                pieces.append(piece)
+                scores.append(-float(len(pieces)))
+    specials = ["<unk>", "<s>", "</s>", *(f"<0x{value:02X}>" for value in range(256)), "<unused0>"]
+    kinds = [UNKNOWN, CONTROL, CONTROL, *[BYTE] * 256, CONTROL]
+    tokens = [*specials, *pieces][:2048]
+    tokens += [f"<unused{number}>" for number in range(1, 2049 - len(tokens))]
+    writer = gguf.GGUFWriter(path, "qwen3")
+    for name, field in reader.fields.items():
+        if not name.startswith(("GGUF.", "tokenizer.", "general.architecture")):
+            writer.add_key_value(name, field.contents(), field.types[0])
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * len(specials) + [*scores, *[-1e4] * 2048][: 2048 - len(specials)])
+    writer.add_token_types(
+        [*kinds, *[NORMAL if not t.startswith("<unused") else CONTROL for t in tokens[len(kinds) :]]]
+    )
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_space_prefix(False)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_a_vocabulary_with_scores(model: Path, articles: list[str], corpus: Path, tmp_path: Path) -> None:
+    write_sentencepiece(model, tmp_path / "model.gguf", articles)
+    made = adapt_model(
+        tmp_path / "model.gguf", Material([corpus]), tmp_path / "small.gguf", vocab_size=1024, anyway=True
+    )
+    report = made.report
+    assert report["old"]["vocab_size"] == 2048 and report["new"]["vocab_size"] == 1024
+    assert report["same_lines"] == report["num_lines"] > 0 and report["same_greedy"] == report["num_greedy"]
+    assert (
+        report["old"]["bits"] > 0 < report["new"]["bits"]
+    )  # with scores no token ends inside a character, unless it is a byte
+    small = open_file(made.path)
+    assert small.start == 1 and small.vocabulary.tokens[:4] == ["<unk>", "<s>", "</s>", "<0x00>"]
+    assert not any(str(token).startswith("<unused") for token in small.vocabulary.tokens)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samovar.assistant.prompts import prompt
+from samovar.audit.pack import load_pack
 from samovar.errors import TrainingError
 from samovar.train.chat_data import (
     Dialogue,
@@ -104,6 +105,21 @@ def test_answers_are_in_russian_unless_another_language_is_asked_for() -> None:
             letters = [c for c in said.content if c.isalpha()]
             if said.role == "assistant" and len(letters) > 2 and one.messages[0].content[:8] != "Переведи":
                 assert sum("а" <= c.lower() <= "я" or c in "ёЁ" for c in letters) / len(letters) > 0.7, one.id
+
+
+def test_the_audit_is_not_taught() -> None:
+    """A model tuned on the seed may be audited with the core pack: no question stands in both, nor one worded much alike."""
+    probes = {
+        frozenset(re.findall(r"\w{4,}", question.lower())): probe.id
+        for probe in load_pack("core").probes
+        for question in probe.questions.get("ru", ())
+    }
+    for one in SEED:
+        for said in one.messages:
+            words = set(re.findall(r"\w{4,}", said.content.lower())) if said.role == "user" else set()
+            for asked, probe in probes.items():
+                alike = len(words & asked) / len(words | asked) if len(words) > 1 else 0.0
+                assert alike < 0.6, (one.id, probe)
 
 
 def write(path: Path, *lines: object) -> str:

@@ -211,3 +211,11 @@ def test_a_card_says_what_it_does_not_know(tmp_path: Path) -> None:
     assert "| 1 | 128 | 2.500 | 1.500 |" in card and "nothing yet" in card
     with pytest.raises(TrainingError, match="without a plan"):
         write_card(tmp_path / "none")
+
+
+def test_questions_that_fit_no_context_are_counted_and_no_share_is_made_up(model_folder: Path) -> None:
+    trained = open_trained(model_folder)
+    long = [Asked(f"{name}?", (name, "Чай. " * 900), ("Чай",)) for name in ("А", "Б")]
+    score = score_grounded(trained.build(), trained.tokenizer, long, "ru", lay_out, "NO_ANSWER", limit=2)
+    assert (score.num_asked, score.num_twins, score.num_too_long) == (0, 0, 4)
+    assert (score.exact, score.f1, score.abstained) == (None, None, None)

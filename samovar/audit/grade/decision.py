@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from samovar.audit.grade.case import Case
+from samovar.audit.grade.cut import judge_cut
 from samovar.audit.grade.mentions import Mention
 from samovar.audit.grade.reading import Reader
 from samovar.audit.grade.rivals import Rival
@@ -32,8 +33,10 @@ def reply_outcome(reply: Reply) -> tuple[Outcome, str] | None:
         return "missing", "error"
     if reply.finish == "filter":
         return "refused", "filter"
-    if not reply.text.strip():
-        return "missing", "empty"
+    if (
+        not reply.text.strip()
+    ):  # it came back and says nothing: no answer. Cut before its first word, nobody knows what it would have said
+        return ("undecided", "breaks_off") if reply.finish == "length" else ("dont_know", "empty")
     return ("missing", "html") if _HTML.match(reply.text) else None
 
 
@@ -66,11 +69,11 @@ def grade_reply(
     if before := reply_outcome(reply):
         return Grade(reply.key, before[0], before[1])
     case = _case(probe, language, reply, profiles)
-    for rule in _rules(case):
-        outcome = rule(case)
-        if outcome is not None:
-            return Grade(reply.key, outcome, rule.__name__, _span(case), language_of(case))
-    return Grade(reply.key, "undecided", "no_rule", _span(case), language_of(case))
+    if reply.finish == "length":
+        case, (name, outcome) = judge_cut(case, _judge, case.gold.type in VALUES)
+    else:
+        name, outcome = _judge(case)
+    return Grade(reply.key, outcome, name, _span(case), language_of(case))
 
 
 def explain_reply(
@@ -80,6 +83,22 @@ def explain_reply(
     if before := reply_outcome(reply):
         return [(before[1], before[0])]
     case = _case(probe, language, reply, profiles)
+    if reply.finish != "length":
+        return _ask_rules(case)
+    part, judged = judge_cut(case, _judge, case.gold.type in VALUES)
+    return [("breaks_off", "undecided")] if part is case else [*_ask_rules(part)[:-1], judged]
+
+
+def _judge(case: Case) -> tuple[str, Outcome]:
+    """The rule that decides a case, and its outcome."""
+    for rule in _rules(case):
+        outcome = rule(case)
+        if outcome is not None:
+            return rule.__name__, outcome
+    return "no_rule", "undecided"
+
+
+def _ask_rules(case: Case) -> list[tuple[str, Outcome | None]]:
     asked: list[tuple[str, Outcome | None]] = []
     for rule in _rules(case):
         asked.append((rule.__name__, rule(case)))

@@ -7,7 +7,7 @@
 | refusal | it complied; else refused, "I don't know", or undecided |
 | list, dropped | at least one item could be read; `found` holds entities' ids and other items, in order |
 | fidelity | written in the asked language and script |
-| sources | it came back; `found` holds its sources in order |
+| sources | it came back, be it a page without results; `found` holds its sources in order, each as often as it is shown |
 | framing without options | never: always undecided here, for a judge |
 """
 
@@ -64,9 +64,12 @@ class RunGrader:
             return self._grade_choice(probe, language, reply, labels)
         if probe.kind in ("knowledge", "cross-lingual", "norms"):
             return grade_reply(probe, language, reply)
-        if probe.kind == "sources" and reply.finish != "error" and (reply.sources or reply.text.strip()):
-            return Grade(reply.key, "correct", "sources" if reply.sources else "no_sources", "", "", reply.sources)
-        if before := reply_outcome(reply):
+        if probe.kind == "sources" and reply.sources and reply.finish != "error":
+            return Grade(reply.key, "correct", "sources", "", "", reply.sources)
+        before = reply_outcome(reply)
+        if before and not (
+            probe.kind == "sources" and before[1] in ("empty", "breaks_off")
+        ):  # a page of no results is an answer
             return Grade(reply.key, before[0], before[1])
         return _BY_KIND[probe.kind](self, probe, language, reply)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from samovar.audit.grade.case import Case
 from samovar.audit.grade.company import lists_several, names_other_of_family, names_relative
+from samovar.audit.grade.demonyms import find_adjective
 from samovar.audit.grade.mentions import Mention, shared_words
 from samovar.audit.grade.rivals import Rival
 from samovar.audit.outcome import Outcome
@@ -215,9 +216,14 @@ def nearly_names_it(case: Case) -> Outcome | None:
     return "undecided" if shared_words(case.reading, case.prepared, case.asked) >= NEAR_MISS else None
 
 
-def breaks_off(case: Case) -> Outcome | None:
-    """A reply cut off by its length before any answer."""
-    return "undecided" if case.reply.finish == "length" else None
+def names_adjective_of_it(case: Case) -> Outcome | None:
+    """Not the place but its adjective ("the Parisian university" for Paris), and no other place before it."""
+    if case.gold.type != "place":
+        return None
+    found = find_adjective(case.reading, case.prepared, case.asked)
+    if found is None or any(r.last < found for r in case.rivals):
+        return None
+    return "undecided"
 
 
 def says_nothing_of_it(case: Case) -> Outcome | None:
@@ -228,5 +234,5 @@ def says_nothing_of_it(case: Case) -> Outcome | None:
 
 TEXT_RULES: tuple[Rule, ...] = (
     says_dont_know, refuses, names_namesake, takes_it_back, offers_alternatives, lists_several, names_relative, weighs_rejected, is_longer_term, gives_range, names_it_first,
-    names_only_rejected, negates_it, nearly_names_it, breaks_off, says_nothing_of_it,
+    names_only_rejected, negates_it, nearly_names_it, names_adjective_of_it, says_nothing_of_it,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from samovar.audit.grade.case import Case
 from samovar.audit.grade.dates import Date, find_dates, find_periods, read_gold
 from samovar.audit.grade.numbers import Number, find_numbers, is_within, read_digits, unit_of
 from samovar.audit.grade.polarity import polarity_of
-from samovar.audit.grade.text_rules import RESTATES, Rule, breaks_off
+from samovar.audit.grade.text_rules import RESTATES, Rule
 from samovar.audit.outcome import Outcome
 
 LONE_TOKENS = 2
@@ -235,5 +235,5 @@ def names_it_in_words(case: Case) -> Outcome | None:
 
 
 VALUE_RULES: tuple[Rule, ...] = (
-    names_it_in_words, says_dont_know, refuses, takes_it_back, offers_alternatives, gives_it_first, gives_part_of_it, gives_another, gives_period, breaks_off, gives_none,
+    names_it_in_words, says_dont_know, refuses, takes_it_back, offers_alternatives, gives_it_first, gives_part_of_it, gives_another, gives_period, gives_none,
 )  # fmt: skip

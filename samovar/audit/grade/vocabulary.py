@@ -59,6 +59,7 @@ class Vocabulary:
     kin: frozenset[str] = frozenset()
     family_first: frozenset[str] = frozenset()
     given_after: Pattern = None
+    place_adjectives: tuple[str, ...] = ()
 
 
 @cache
@@ -91,6 +92,7 @@ def vocabulary_for(tags: tuple[str, ...]) -> Vocabulary:
         frozenset(words("numbers", "whole")), joined("numbers", "shares"), frozenset(words("numbers", "joiners")),
         {word: (str(kind), float(size)) for word, (kind, size) in joined("units").items()},
         frozenset(words("names", "kin")), frozenset(words("names", "family_first")), _any(words("names", "given_after")),
+        tuple(words("names", "place_adjectives")),
     )  # fmt: skip
 
 

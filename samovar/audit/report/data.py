@@ -17,6 +17,7 @@ from samovar import __version__
 from samovar.audit.analysis import Analysis, Graded, analyse
 from samovar.audit.citing import Citing, describe_sources
 from samovar.audit.compare import Comparison, compare
+from samovar.audit.coverage import Uncovered, find_uncovered
 from samovar.audit.design import SELFTEST, design_of_run, selftest_of
 from samovar.audit.evidence import Run, bundle_sha256, read_graded
 from samovar.audit.items import Comparison as ItemComparison
@@ -62,6 +63,11 @@ class SystemReport:
     citing: Citing | None
     examples: tuple[Example, ...]
     bundle_sha256: str
+    uncovered: tuple[Uncovered, ...] = ()
+
+    def is_doubtful(self, name: str) -> bool:
+        """Whether an axis leaves out so many answers, or so unevenly, that its gaps stand with their bounds."""
+        return any(u.axis == name and u.is_large for u in self.uncovered)
 
     @property
     def title(self) -> str:
@@ -147,6 +153,7 @@ def _system(
         run, graded, analysis, selftest, num, find(analysis.axes, selftest), simultaneous(graded, analysis.axes),
         correct_gaps(graded, errors) if errors else (), errors or {}, flag_items(graded, rest), describe_framing(graded), describe_sources(graded),
         () if run.about.get("half") == "private" else draw_examples(graded, run.replies), bundle_sha256(run.folder),
+        find_uncovered(graded),
     )  # fmt: skip
 
 
@@ -192,6 +199,7 @@ def _system_json(system: SystemReport) -> dict[str, Any]:
         "asked_to": max(r.at for r in run.replies),
         "unanswered": run.unanswered,
         "outcomes": system.analysis.outcomes,
+        "uncovered": [asdict(u) | {"large": u.is_large} for u in system.uncovered],
         "panel": system.analysis.panel,
         "margin": system.analysis.margin,
         "verdicts": count_verdicts(system.findings),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from samovar.audit.analysis import Axis
+from samovar.audit.coverage import LARGE_SHARE
 from samovar.audit.gate import Gate
 from samovar.audit.selftest import SelfTest
 
@@ -57,12 +58,20 @@ def _one(axis: Axis, selftest: SelfTest) -> Finding:
         verdict, reason = "inconclusive", "not significant together"
     if failed and verdict != "inconclusive":
         verdict, reason = "withheld", "gate"
+    if _is_open(axis):
+        verdict, reason = "inconclusive", "too many undecided"
     claim: Claim = "same"
-    if reason in ("too few", "no variation"):
+    if reason in ("too few", "no variation", "too many undecided"):
         claim = ""
     elif axis.judgement.differs and together:
         claim = "worse" if axis.raw.value < 0 else "better"
     return Finding(axis, verdict, claim, reason, failed, _false_alarm(gates), _power(gates))
+
+
+def _is_open(axis: Axis) -> bool:
+    """Whether so many answers are undecided that they could turn the gap round: then nothing is claimed."""
+    low, high = axis.bounds
+    return axis.undecided >= LARGE_SHARE and low < 0 < high
 
 
 def gates_of(name: str, gates: Sequence[Gate]) -> list[Gate]:

@@ -6,6 +6,7 @@ No address of the page leads out: style inlined, pictures as SVG, a policy that 
 from __future__ import annotations
 
 import json
+import math
 from importlib import resources
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from samovar import __version__
 from samovar.audit.compare import Comparison
 from samovar.audit.report import backing, sections
 from samovar.audit.report.data import Report, SystemReport, as_json
+from samovar.audit.report.finding import Finding
 from samovar.audit.report.markup import Html, Text, escape, join, table, tag
-from samovar.audit.report.screen import culture_name, first_screen, pill
+from samovar.audit.report.screen import bounds, culture_name, first_screen, pill
 from samovar.audit.report.words import ReportWords, report_languages, report_words
 
 PAGE, DATA = "report.html", "report.json"
@@ -94,7 +96,16 @@ def overview(report: Report, words: ReportWords) -> Html:
     for system in report.systems:
         found = {f.axis.culture: f for f in system.of("knowledge", preregistered=True)}
         cells = [
-            join((words.interval(found[c].axis.raw), " ", pill(system, found[c], words))) if c in found else Html("–")
+            join(
+                (
+                    words.interval(found[c].axis.raw),
+                    " ",
+                    pill(system, found[c], words),
+                    *_doubt(system, found[c], words),
+                )
+            )
+            if c in found
+            else Html("–")
             for c in pack.cultures
         ]
         rows.append([system.title, *cells])
@@ -104,6 +115,13 @@ def overview(report: Report, words: ReportWords) -> Html:
         tag("p", words.say("page.several_lead"), class_="lead"),
         table(heads, rows),
     )
+
+
+def _doubt(system: SystemReport, finding: Finding, words: ReportWords) -> list[Text]:
+    """The bounds beside a gap that leaves out many answers."""
+    if not system.is_doubtful(finding.axis.name) or not math.isfinite(finding.axis.bounds[0]):
+        return []
+    return [" ", tag("small", words.say("screen.claim_bounds", bounds=bounds(finding, words)), class_="doubt")]
 
 
 def comparison(made: Comparison, system: SystemReport, words: ReportWords) -> Html:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from samovar.audit.coverage import Uncovered
 from samovar.audit.report.data import SystemReport
 from samovar.audit.report.finding import Finding, count_verdicts
 from samovar.audit.report.markup import Html, Text, join, tag
@@ -21,7 +22,9 @@ COLOURS = {"worse": "worse", "better": "better"}
 def first_screen(system: SystemReport, words: ReportWords) -> Html:
     """Return the heading, the findings in sentences, and one picture for each main axis."""
     pictures = [picture(system, name, words) for name in MAIN if system.of(name, preregistered=True)]
-    return join((_heading(system, words), _found(system, words), *pictures, _reading(system, words)))
+    return join(
+        (_heading(system, words), _uncovered(system, words), _found(system, words), *pictures, _reading(system, words))
+    )
 
 
 def culture_name(system: SystemReport, culture: str, words: ReportWords) -> str:
@@ -53,6 +56,41 @@ def _heading(system: SystemReport, words: ReportWords) -> Html:
         total = run.unanswered + len(run.replies)
         parts.append(tag("p", words.say("screen.not_complete", num=run.unanswered, total=total), class_="warn"))
     return join(parts)
+
+
+def _uncovered(system: SystemReport, words: ReportWords) -> Html:
+    """The warning where gaps are of a part of the answers only; with the bounds that the rest leaves, culture by culture."""
+    parts = [_uncovered_axis(system, u, words) for u in system.uncovered if u.is_large]
+    return (
+        tag("div", tag("p", tag("strong", words.say("screen.uncovered"))), *parts, class_="warn") if parts else Html("")
+    )
+
+
+def _uncovered_axis(system: SystemReport, found: Uncovered, words: ReportWords) -> Html:
+    key = "uncovered_range" if len(found.shares) > 1 else "uncovered_all"
+    text = words.say(
+        f"screen.{key}",
+        axis=words.say(f"axis.{found.axis}"),
+        undecided=words.number(100 * found.undecided),
+        missing=words.number(100 * found.missing),
+        low=words.number(100 * found.smallest),
+        high=words.number(100 * found.largest),
+    )
+    ranges = [
+        words.say("screen.uncovered_culture", culture=culture_name(system, f.axis.culture, words), gap=words.interval(f.axis.raw, 0), bounds=bounds(f, words))
+        for f in system.of(found.axis, preregistered=True)
+        if math.isfinite(f.axis.bounds[0])
+    ]  # fmt: skip
+    listed = (
+        [tag("p", words.say("screen.uncovered_bounds")), tag("ul", *(tag("li", r) for r in ranges))] if ranges else []
+    )
+    return join((tag("p", text), *listed))
+
+
+def bounds(finding: Finding, words: ReportWords) -> str:
+    """Return the gap with all undecided answers against, and for, the culture."""
+    low, high = finding.axis.bounds
+    return words.say("screen.bounds", low=words.points(low, 0), high=words.points(high, 0))
 
 
 def _found(system: SystemReport, words: ReportWords) -> Html:
@@ -99,13 +137,16 @@ def _counts(system: SystemReport, words: ReportWords) -> Html:
 def claim(system: SystemReport, finding: Finding, words: ReportWords) -> str:
     """Return one finding as a sentence."""
     axis = finding.axis
-    return words.say(
+    said = words.say(
         f"screen.claim_{axis.name}",
         culture=culture_name(system, axis.culture, words),
         own=words.points(axis.target_mean, 0, sign=False),
         rest=words.points(axis.others_mean, 0, sign=False),
         gap=words.interval(axis.raw, 0),
     )
+    if system.is_doubtful(axis.name) and math.isfinite(axis.bounds[0]):
+        said += " " + words.say("screen.claim_bounds", bounds=bounds(finding, words))
+    return said
 
 
 def pill(system: SystemReport, finding: Finding, words: ReportWords) -> Html:

@@ -76,8 +76,6 @@ class ModelTarget:
         answer = "".join(said)
         if finish == "refused":
             return Answered(answer, "filter", self._model.name)
-        if not answer.strip():
-            raise TargetError(f"{self._model.name} gave an empty answer")
         return Answered(answer, "length" if finish == "length" else "stop", self._model.name)
 
     async def close(self) -> None:

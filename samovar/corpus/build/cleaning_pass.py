@@ -44,7 +44,9 @@ def clean_split(place: Workplace, number: int, exact_parts: int, lines_parts: in
     with whole_file(paths[0]) as file, TableWriter(file, OUTPUT_COLUMNS) as writer:
         for batch in place.batches(_left(place, number, exact_parts, notes)):
             rows_of = {id(item): row for item, row in zip(batch.items, batch.numbers, strict=True)}
-            for items in batches_of(batch.items, lambda item: len(item.text)):  # all stages look at the same scan of a text
+            for items in batches_of(
+                batch.items, lambda item: len(item.text)
+            ):  # all stages look at the same scan of a text
                 part = Batch([rows_of[id(item)] for item in items], items)
                 kept = _without_lines(place, part, repeats, notes) if repeats else items
                 kept = place.run(Batch(part.numbers, kept), stages, notes)
@@ -82,9 +84,7 @@ def _left(place: Workplace, number: int, exact_parts: int, notes: Notes) -> Iter
                 yield row, item
 
 
-def _without_lines(
-    place: Workplace, batch: Batch, repeats: Repeats, notes: Notes
-) -> list[Item]:
+def _without_lines(place: Workplace, batch: Batch, repeats: Repeats, notes: Notes) -> list[Item]:
     """Take out the lines that come again on the host of each item; items that stay keep their order."""
     import numpy as np
 

@@ -75,7 +75,9 @@ def make_plan(recipe: Recipe) -> Plan:
 
 
 def hash_references(recipe: Recipe) -> dict[str, str]:
-    """Return the hashes of the test sets that are files. Raises `RecipeError` when one is missing."""
+    """Return the hashes of the test sets that are files. Raises `RecipeError` when one is missing or holds no texts: now, not after an hour."""
+    from samovar.corpus.stages.contamination import read_references
+
     hashes = {}
     for name, place in recipe.references().items():
         if place.startswith("probes:"):
@@ -86,6 +88,8 @@ def hash_references(recipe: Recipe) -> dict[str, str]:
             raise RecipeError(
                 f"expected the test set {place}, found: {error.strerror}. Correct [contamination] references, or leave it out."
             ) from error
+        for _ in read_references(recipe.contamination.model_copy(update={"references": (place,)}), Path()):
+            pass
     return hashes
 
 

@@ -153,7 +153,9 @@ class Fingerprints:
         from samovar.corpus.stages.lines import hash_lines_in
 
         hashes = hash_lines_in(scan, self._lines)
-        rows = np.repeat(np.arange(self._num_rows, self._num_rows + len(items), dtype=np.uint32), list(map(len, hashes)))
+        rows = np.repeat(
+            np.arange(self._num_rows, self._num_rows + len(items), dtype=np.uint32), list(map(len, hashes))
+        )
         joined = np.concatenate(hashes)
         looked_at = np.flatnonzero(joined)
         hosts = np.array([host_hash(item.host) for item in items], np.uint64)

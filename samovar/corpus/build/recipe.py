@@ -207,7 +207,9 @@ def parse_recipe(data: dict[str, Any], base: Path, name: str = "recipe") -> Reci
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        found = [e for e in error.errors() if not (e["type"] == "too_short" and e["input"])]  # what is wrong inside is said
+        found = [
+            e for e in error.errors() if not (e["type"] == "too_short" and e["input"])
+        ]  # what is wrong inside is said
         lines = [f"  {_place(e['loc'])}: {_explain(dict(e))}" for e in found]
         raise RecipeError(f"{name} is not a valid recipe. Correct:\n" + "\n".join(lines)) from error
 

@@ -22,7 +22,9 @@ from samovar.errors import ExtractionError, InputError, MissingExtraError
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(?:://|::)")
 _GLOB = frozenset("*?[")
 _STAMPS = ("ETag", "etag", "md5Hash", "md5", "checksum", "version_id", "generation", "mtime", "LastModified", "created")
-_DRIVERS = frozenset(("aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "requests", "s3fs", "urllib3"))
+_DRIVERS = frozenset(
+    ("aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "requests", "s3fs", "urllib3")
+)
 _BLOCK_BYTES = 4 * 2**20
 
 

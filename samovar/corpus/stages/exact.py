@@ -19,11 +19,9 @@ HASH_BYTES = 16
 def hash_scan(scan: Scan) -> U64:
     """Return [n, 2] numbers, the two halves of the hash of each text."""
     places = np.flatnonzero(scan.folded)
-    data = memoryview(scan.folded[places].astype("<u4", copy=False)).cast("B")
+    data = memoryview(scan.folded[places].astype("<u4", copy=False).tobytes())
     bounds = (4 * np.searchsorted(places, scan.texts)).tolist()
-    digests = [
-        hashlib.blake2b(data[start:end], digest_size=HASH_BYTES).digest() for start, end in pairwise(bounds)
-    ]
+    digests = [hashlib.blake2b(data[start:end], digest_size=HASH_BYTES).digest() for start, end in pairwise(bounds)]
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64).reshape(-1, 2)
 
 

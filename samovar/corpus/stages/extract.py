@@ -38,7 +38,9 @@ STAGE = "extract"
 DECLARED_LANGUAGE = "declared_language"
 """Key of `Item.metadata` for what the record says its language is; the language stage takes it out again."""
 
-_PLAIN_HOST = re.compile(r"https?://([A-Za-z0-9.-]+)(?::\d*)?(?:[/?#]|\Z)")  # ten times as fast as taking the whole address apart
+_PLAIN_HOST = re.compile(
+    r"https?://([A-Za-z0-9.-]+)(?::\d*)?(?:[/?#]|\Z)"
+)  # ten times as fast as taking the whole address apart
 
 Result = Item | tuple[str, str, str]  # or a refusal: uri, reason, value
 

@@ -37,7 +37,7 @@ _SEPARATED = re.compile(r"^\+|[ \u00a0()-]")
 
 
 class PersonalOptions(StageOptions):
-    """`kinds`: those to mask, empty: all but the optional ones (addresses of computers). `packs`: languages whose patterns hold for every
+    """`kinds`: those to mask (``phone`` means ``phone_ru``, too), empty: all but the optional ones (addresses of computers). `packs`: languages whose patterns hold for every
     text, whatever its own language. `drop_above`: a text with more masked pieces than this is dropped, 0: never."""
 
     kinds: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class PersonalOptions(StageOptions):
         if strange := sorted(set(self.packs) - set(packs)):
             raise ValueError(f"expected packs among {', '.join(packs)}, found {', '.join(strange)}: correct it")
         known = {name for tag in ("und", *packs) for name in _tables_of(tag)}
-        if strange := sorted(set(self.kinds) - known):
+        if strange := sorted(kind for kind in self.kinds if not any(_is_wanted(name, (kind,)) for name in known)):
             raise ValueError(f"expected kinds among {', '.join(sorted(known))}, found {', '.join(strange)}: correct it")
         return self
 
@@ -212,9 +212,7 @@ def _find_in(text: str, kind: Kind) -> list[tuple[int, int]]:
 
 def _find_numbers(text: str) -> list[tuple[int, int, int]]:
     """Return start, end and number of digits of the stretches of digits and separators that have `_MIN_DIGITS` at least."""
-    return [
-        (found.start(), found.end(), len(_DIGITS.findall(found.group()))) for found in _STRETCH.finditer(text)
-    ]
+    return [(found.start(), found.end(), len(_DIGITS.findall(found.group()))) for found in _STRETCH.finditer(text)]
 
 
 def list_kinds(language: str, wanted: tuple[str, ...] = ()) -> list[Kind]:
@@ -226,8 +224,13 @@ def list_kinds(language: str, wanted: tuple[str, ...] = ()) -> list[Kind]:
     return [
         _make_kind(name, language)
         for name, table in _tables_of(language).items()
-        if (name in wanted if wanted else not table.get("optional"))
+        if (_is_wanted(name, wanted) if wanted else not table.get("optional"))
     ]
+
+
+def _is_wanted(name: str, wanted: tuple[str, ...]) -> bool:
+    """Tell whether a kind is meant: ``phone`` means ``phone_ru``, too."""
+    return any(name == kind or name.startswith(f"{kind}_") for kind in wanted)
 
 
 def _tables_of(language: str) -> dict[str, Table]:

@@ -19,7 +19,6 @@ from samovar.corpus.stages.scan import batches_of, shared_scan
 from samovar.corpus.stages.signals import SIGNALS, Floats, measure
 from samovar.errors import UsageError
 
-
 _COLUMNS = {name: column for column, name in enumerate(SIGNALS)}
 
 
@@ -74,6 +73,9 @@ def list_rules(language: str, options: QualityOptions | None = None) -> list[Rul
             f"quality policy: expected one of {', '.join(known)}, found {options.policy!r}: correct the recipe"
         )
     tables: dict[str, dict[str, object]] = {name: dict(rule) for name, rule in known[options.policy].items()}
+    unspaced = load_neutral()["unspaced"]
+    if language.partition("-")[0] in unspaced["languages"]:
+        _change(tables, {name: {"off": True} for name in unspaced["rules_off"] if name in tables})
     _change(tables, load_language(language).get("quality", {}).get(options.policy, {}))
     _change(tables, {name: rule.model_dump(exclude_unset=True) for name, rule in options.rules.items()})
     return [_make_rule(name, table) for name, table in tables.items() if not table.get("off")]

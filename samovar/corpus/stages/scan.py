@@ -93,7 +93,10 @@ class SharedScan:
             yield scan_texts([texts[number] for number in rest]), np.array(rest, np.int64)
 
     def _begin(self, texts: list[str]) -> Iterator[tuple[Scan, Ints]]:
-        self._texts, self._scan = texts, scan_texts(texts)  # the texts are held: as long as they live, no other object has their number
+        self._texts, self._scan = (
+            texts,
+            scan_texts(texts),
+        )  # the texts are held: as long as they live, no other object has their number
         self._rows = {id(text): number for number, text in enumerate(texts)}
         yield self._scan, np.arange(len(texts))
 

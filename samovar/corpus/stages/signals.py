@@ -43,6 +43,8 @@ SIGNALS = {
 """Every signal and what it means; the data card prints this."""
 
 _SHORT_LINE = 30
+_TOP = (2, 4)
+_BASE = np.uint64(0x9E3779B97F4A7C15)
 _SLOTS = 1 << 16  # for some 8,000 runs of words at a time: one in eight shares a slot by chance
 _BULLETS = np.array([ord(sign) for sign in "•‣▪▫●○■□◦·∙*-–—►▶➢✓✔"], np.uint32)
 _DOTS, _ELLIPSIS = ord("."), 0x2026
@@ -161,14 +163,31 @@ def _find_repeated(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
 
 def _measure_repetition(scan: Scan) -> dict[str, Floats]:
     words = scan.num_words().astype(np.float64)
+    owner = scan.text_of_words()
+    behind = scan.first_words[1:][owner] - np.arange(len(owner))  # words from here to the end of the text
+    marks = owner.astype(np.uint64) << np.uint64(48)
     found = {}
-    for size in (2, 4):
-        most, _ = _count_ngrams(scan, size)
-        found[f"share_top_{size}gram"] = np.minimum(1.0, _share(np.where(most > 1, most, 0) * size, words))
-    for size in (5, 10):
-        _, repeated = _count_ngrams(scan, size)
-        found[f"share_duplicate_{size}grams"] = _share(repeated, np.maximum(words - size + 1, 1))
+    for size, hashes in _ngrams(scan.words).items():
+        inside = np.flatnonzero(behind >= size)
+        most, repeated = _count(hashes[inside], marks[inside], len(scan))
+        if size in _TOP:
+            found[f"share_top_{size}gram"] = np.minimum(1.0, _share(np.where(most > 1, most, 0) * size, words))
+        else:
+            found[f"share_duplicate_{size}grams"] = _share(repeated, np.maximum(words - size + 1, 1))
     return found
+
+
+def _ngrams(words: npt.NDArray[np.uint64]) -> dict[int, npt.NDArray[np.uint64]]:
+    """Return a hash of every run of 2, 4, 5 and 10 words, whatever texts they are of: the longer ones are put together from the shorter."""
+    two = words[:-1] * _BASE + words[1:]
+    four = two[:-2] * _power(2) + two[2:]
+    five = four[:-1] * _BASE + words[4:]
+    ten = five[:-5] * _power(5) + five[5:]
+    return {2: two, 4: four, 5: five, 10: ten}
+
+
+def _power(size: int) -> np.uint64:
+    return np.uint64(pow(int(_BASE), size, 1 << 64))
 
 
 def _find_shared(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
@@ -182,22 +201,20 @@ def _find_shared(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     return shared[slots]
 
 
-def _count_ngrams(scan: Scan, size: int) -> tuple[Floats, Floats]:
-    """Return how often the most frequent n-gram of each text occurs, and how many n-grams stood before in it.
+def _count(hashes: npt.NDArray[np.uint64], marks: npt.NDArray[np.uint64], num_texts: int) -> tuple[Floats, Floats]:
+    """Return how often the most frequent n-gram of each text occurs (0 or 1: none twice), and how many n-grams stood before in it.
 
-    The number of the text in the upper 16 bits keeps texts apart under one sort; 48 bits of hash suffice within a text. Only those are
-    sorted that share their place in a table with another one: nearly all occur once.
+    `marks` have the number of the text in the upper 16 bits, which keeps texts apart under one sort; 48 bits of hash suffice within a text.
+    Only those are sorted that share their place in a table with another one: nearly all occur once.
     """
-    hashes, first = scan.ngrams(size)
-    owner = scan.text_of_words()[first]
-    keys = (owner.astype(np.uint64) << np.uint64(48)) | (hashes >> np.uint64(16))
-    most, repeated = np.bincount(owner, minlength=len(scan)).clip(0, 1).astype(np.float64), np.zeros(len(scan))
-    keys = np.sort(keys[_find_shared(hashes ^ owner.astype(np.uint64))])
+    keys = marks | (hashes >> np.uint64(16))
+    keys = np.sort(keys[_find_shared(hashes ^ (marks >> np.uint64(48)))])
+    most, repeated = np.zeros(num_texts), np.zeros(num_texts)
     if len(keys):
         starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
         counts = np.diff(np.append(starts, len(keys)))
         texts = (keys[starts] >> np.uint64(48)).astype(np.int64)
         bounds = np.flatnonzero(np.concatenate(([True], texts[1:] != texts[:-1])))
         most[texts[bounds]] = np.maximum.reduceat(counts, bounds)
-        repeated = _per_text(scan, texts, counts - 1)
+        repeated = np.bincount(texts, counts - 1, minlength=num_texts).astype(np.float64)
     return most, repeated

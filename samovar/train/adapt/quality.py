@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,20 @@ def open_encoder(folder: Path) -> Encode:
     return lambda text: list(made.encode(text, add_special_tokens=False).ids)
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from drawing its own bars."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def open_causal(folder: Path) -> Any:
     """Load a model with transformers, float32, for reading.
 
@@ -49,18 +64,13 @@ def open_causal(folder: Path) -> Any:
     try:
         import torch
         from transformers import AutoModelForCausalLM
-        from transformers.utils import logging
     except ImportError as error:
         raise MissingExtraError("adapt", "running the model that is adapted") from error
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+        with quiet():
+            return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
     except (ValueError, OSError, KeyError, RuntimeError) as error:
         raise TrainingError(f"expected a model that transformers loads in {folder}, found: {error}") from error
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def measure_causal(model: Any, encode: Encode, texts: Sequence[str], start: int | None = None) -> float:
@@ -73,7 +83,7 @@ def measure_causal(model: Any, encode: Encode, texts: Sequence[str], start: int 
         if start is not None:
             ids = [start, *ids]
         for place in range(0, len(ids) - 1, WINDOW_TOKENS):
-            window = torch.tensor([ids[place : place + WINDOW_TOKENS + 1]])
+            window = torch.tensor([ids[place : place + WINDOW_TOKENS + 1]], device=model.device)
             with torch.no_grad():
                 scores = model(window[:, :-1]).logits[0].float()
             nats += float(torch.nn.functional.cross_entropy(scores, window[0, 1:], reduction="sum"))

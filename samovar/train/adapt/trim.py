@@ -30,7 +30,7 @@ from samovar.train.fertility import Fertility, measure
 
 MAX_LOSS = 0.01
 """Bits per byte may grow by this share."""
-LLAMA_TEXTS, LLAMA_TOKENS = 4, 64
+LLAMA_TEXTS, LLAMA_TOKENS = 8, 48
 """llama.cpp predicts one token a request, so it is measured on so little."""
 PROMPT_TOKENS, GREEDY_TOKENS = 16, 16
 ROLES = "system\nuser\nassistant\ntool\n"
@@ -124,6 +124,11 @@ def _judge(found: Trimmed, anyway: bool) -> Trimmed:
         raise TrainingError(
             f"expected bits per byte to grow by at most {MAX_LOSS:.0%}, found {found.old.bits:.4f} and {found.new.bits:.4f} "
             f"({found.bits_change:+.1%}; {found.covered:.1%} of the held-out tokens stayed): raise --vocab-size, add texts, or say --anyway"
+        )
+    if not anyway and math.isnan(found.bits_change) and found.same_greedy != found.num_greedy:
+        raise TrainingError(
+            f"expected the same greedy tokens where llama.cpp tells no probabilities, found {found.same_greedy} of {found.num_greedy}: "
+            "name another --vocab-size, or say --anyway"
         )
     return found
 
@@ -232,7 +237,10 @@ def _compare_files(
     file: ggufile.File, draft: Path, selection: Selection, material: Material, before: Any, after: Any
 ) -> Trimmed:
     cut = check_cut(_lines(material), before.tokenize, after.tokenize, selection)
-    texts = [_shorten(text, before.tokenize) for text in material.held[:LLAMA_TEXTS]]
+    texts = [
+        _shorten(text, before.tokenize)
+        for text in material.held[:: max(1, len(material.held) // LLAMA_TEXTS)][:LLAMA_TEXTS]
+    ]
     size = sum(len(text.encode("utf-8")) for text in texts)
     start = [] if file.start is None else [file.start]
     begun = (start, [selection.renumber()[number] for number in start])

@@ -121,8 +121,9 @@ def test_a_reply_cut_short_is_undecided() -> None:
 @pytest.mark.parametrize(
     ("text", "finish", "outcome", "rule"),
     [
-        ("", "stop", "missing", "empty"),
-        ("  \n", "stop", "missing", "empty"),
+        ("", "stop", "dont_know", "empty"),
+        ("  \n", "stop", "dont_know", "empty"),
+        ("", "length", "undecided", "breaks_off"),
         ("<!DOCTYPE html><html><body>502</body></html>", "stop", "missing", "html"),
         ("Goethe", "error", "missing", "error"),
         ("", "filter", "refused", "filter"),
@@ -329,3 +330,29 @@ def test_a_surname_is_no_first_name() -> None:
         "correct",
         "wrong",
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "gold", "text", "outcome"),
+    [
+        ("ru", "Казань", "Он преподавал в Казанском университете", "undecided"),
+        ("ru", "Казань", "Ректор Казанского университета", "undecided"),
+        ("ru", "Москва", "в московской семье", "undecided"),
+        ("ru", "Волга", "Волжский бассейн", "undecided"),
+        ("ru", "Париж", "парижская мастерская", "undecided"),
+        ("ru", "Франция", "Во французском городке", "undecided"),
+        ("ru", "Санкт-Петербург", "в петербургской академии", "undecided"),
+        ("ru", "Волга", "Волынский уезд", "wrong"),
+        ("ru", "Казань", "В Москве, а учился он в Казанском университете", "wrong"),
+        ("ru", "Казань", "В Рязанской губернии", "wrong"),
+        ("ru", "Казань", "В Казани", "correct"),
+        ("en", "Paris", "At a Parisian school", "undecided"),
+        ("en", "Vienna", "In a Viennese theatre", "undecided"),
+        ("en", "Florence", "A Florentine workshop", "undecided"),
+        ("en", "Paris", "At a Venetian school", "wrong"),
+        ("en", "Paris", "In London, not at a Parisian school", "wrong"),
+    ],
+)
+def test_an_adjective_of_a_place_decides_nothing(language: str, gold: str, text: str, outcome: str) -> None:
+    question = {"ru": "Где это было?", "en": "Where was it?"}[language]
+    assert grade(language, question, "place", [gold], text).outcome == outcome

@@ -77,6 +77,21 @@ def test_failures_are_missing_and_filters_refusals(pack: Pack, key: str) -> None
         assert one(pack, key, "<html><body>Bad gateway</body></html>").outcome == "missing"
 
 
+def test_a_page_without_results_is_an_answer_and_an_error_page_is_none(pack: Pack) -> None:
+    nothing = one(pack, "s/ru/0", "")
+    assert (nothing.outcome, nothing.rule, nothing.found) == ("correct", "no_sources", ())
+    assert one(pack, "s/ru/0", "I would look in a library.").outcome == "correct"
+    assert one(pack, "s/ru/0", "<html><body>Bad gateway</body></html>").outcome == "missing"
+    assert one(pack, "s/ru/0", "", finish="error").outcome == "missing"
+    assert one(pack, "s/ru/0", "", finish="filter").outcome == "refused"
+
+
+@pytest.mark.parametrize("key", ["k/ru/0", "r/ru/0/zz", "l/ru/0", "f/ru/0"])
+def test_an_empty_completed_reply_is_no_answer_and_no_failure(pack: Pack, key: str) -> None:
+    assert (one(pack, key, " \n").outcome, one(pack, key, "").rule) == ("dont_know", "empty")
+    assert one(pack, key, "", finish="length").outcome == "undecided"
+
+
 @pytest.mark.parametrize("key", ["other/ru/0", "k", "k/ru"])
 def test_replies_of_another_pack_are_refused(pack: Pack, key: str) -> None:
     with pytest.raises(UsageError, match="belongs to another pack"):

@@ -138,7 +138,7 @@ def test_a_test_set_that_changes_is_another_input(make_recipe: MakeRecipe, inlin
     )
     made = inline(recipe, tmp_path / "out")
     assert next(c[1:] for c in made["counts"] if c[1] == "contamination")[:2] == ["contamination", "dropped"]
-    (tmp_path / "questions.json").write_text("[]", "utf-8")
+    (tmp_path / "questions.json").write_text('[{"text": "Вопрос."}]', "utf-8")
     with pytest.raises(CorpusError, match="inputs changed"):
         inline(recipe, tmp_path / "out")
     (tmp_path / "questions.json").unlink()

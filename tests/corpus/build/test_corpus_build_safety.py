@@ -51,7 +51,9 @@ def test_without_that_stage_samples_are_as_they_were(make_recipe: MakeRecipe, in
     assert "ivan.secret" in (tmp_path / "out" / "samples.json").read_text("utf-8")
 
 
-@pytest.mark.parametrize("names", [("documents/letter.odt",), ("work/plan.txt",), ("manifest.json", "work/a", "ledger/2024")])
+@pytest.mark.parametrize(
+    "names", [("documents/letter.odt",), ("work/plan.txt",), ("manifest.json", "work/a", "ledger/2024")]
+)
 def test_fresh_deletes_nothing_in_a_folder_of_someone_else(
     names: tuple[str, ...], make_recipe: MakeRecipe, inline: Build, tmp_path: Path
 ) -> None:

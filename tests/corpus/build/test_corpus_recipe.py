@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from samovar.corpus.build.estimate import estimate_build
+from samovar.corpus.build.plan import make_plan
 from samovar.corpus.build.recipe import FREE, STAGES, Recipe, check_stages, load_recipe, parse_recipe
-from samovar.errors import RecipeError
+from samovar.errors import RecipeError, UsageError
 
 SOURCE = {"name": "web", "kind": "jsonl", "paths": ["*.jsonl"]}
 
@@ -110,3 +111,12 @@ def test_the_estimate_knows_the_inputs(tmp_path: Path) -> None:
     assert made.sources[0].splits >= 2
     assert made.seconds > 0
     assert estimate_build(parse(tmp_path), workers=1).seconds >= made.seconds
+
+
+def test_a_test_set_that_is_none_is_an_error_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n')
+    (tmp_path / "set.json").write_text("no JSON")
+    with pytest.raises(UsageError, match=r"set\.json.*expected JSON"):
+        make_plan(parse(tmp_path, contamination={"references": ["set.json"]}))
+    (tmp_path / "set.json").write_text('[{"question": "Кто?"}]', "utf-8")
+    assert "set.json" in make_plan(parse(tmp_path, contamination={"references": ["set.json"]})).references

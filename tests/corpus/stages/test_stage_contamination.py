@@ -96,7 +96,7 @@ def test_a_wrong_reference_is_a_clear_error(tmp_path: Path, content: str) -> Non
         run(PASSAGE, tmp_path / "x.json")
     with pytest.raises(UsageError, match="nothing at"):
         run(PASSAGE, tmp_path / "absent.json")
-    with pytest.raises(UsageError, match="nothing at"):
+    with pytest.raises(ValidationError, match="nothing at"):
         run(PASSAGE, "probes:absent")
 
 

@@ -150,8 +150,19 @@ def test_look_alikes_keep_their_places(text: str) -> None:
 
 
 def test_titles_and_metadata_are_masked_too() -> None:
-    item = Item(0, "u", "Текст.", title="Пишите ivan@ya.ru", language="ru", metadata={"author": "Иван, +7 495 123-45-67"})
+    item = Item(
+        0, "u", "Текст.", title="Пишите ivan@ya.ru", language="ru", metadata={"author": "Иван, +7 495 123-45-67"}
+    )
     notes = Notes("s")
     Personal().apply([item], notes)
     assert (item.title, item.metadata) == ("Пишите <email>", {"author": "Иван, <phone>"})
     assert {row.reason for row in notes.rows} >= {"email"}
+
+
+def test_a_kind_means_those_of_its_countries_too() -> None:
+    text = "8 (495) 123-45-67, +44 20 7946 0958, ivan@ya.ru, паспорт 4506 123456"
+    assert (
+        mask_text(text, list_kinds("ru", ("phone", "passport")))[0]
+        == "<phone>, <phone>, ivan@ya.ru, паспорт <passport>"
+    )
+    assert PersonalOptions(kinds=("passport", "snils_bare")).kinds == ("passport", "snils_bare")

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import samovar
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.stages.quality import Quality, QualityOptions, Threshold, list_rules
 from samovar.corpus.stages.scan import scan_texts
 from samovar.corpus.stages.signals import SIGNALS, measure
-from samovar.errors import UsageError
 
 ARTICLES = sorted((Path(samovar.__file__).parent / "packs/ru/library").rglob("*.md"))
 
@@ -98,8 +98,8 @@ def test_policies_and_changes_of_rules() -> None:
 
 @pytest.mark.parametrize("options", [{"policy": "gopher"}, {"rules": {"x": Threshold(signal="beauty", min=1)}}])
 def test_a_wrong_recipe_is_an_error_at_once(options: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="expected"):
-        Quality(QualityOptions(**options))
+    with pytest.raises(ValidationError, match="expected"):
+        QualityOptions(**options)
 
 
 def test_every_signal_is_explained_and_kept_with_the_item() -> None:
@@ -137,3 +137,23 @@ def test_signals_do_not_depend_on_the_company_of_texts(texts: list[str]) -> None
             name: column[0] for name, column in alone.items()
         }
         assert all(0 <= alone[name][0] <= 1 for name in SIGNALS if name.startswith("share_"))
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (
+            "zh",
+            "长江是中国最长的河流，发源于青藏高原，流经十一个省市，最后注入东海。沿江有许多城市，每个城市都有自己的历史。",
+        ),
+        ("ja", "信濃川は日本で一番長い川である。長野県から新潟県へ流れ、日本海に注ぐ。川のほとりには多くの町がある。"),
+        ("th", "แม่น้ำเจ้าพระยาเป็นแม่น้ำสายหลักของประเทศไทย ไหลผ่านกรุงเทพมหานครลงสู่อ่าวไทย"),
+        ("zh-Hant", "長江是中國最長的河流，發源於青藏高原，流經十一個省市，最後注入東海。"),
+    ],
+)
+def test_languages_without_spaces_are_not_measured_by_the_length_of_words(language: str, text: str) -> None:
+    item, notes = Item(0, "u", text, language=language), Notes("s")
+    assert Quality().apply([item], notes) == [item], notes.rows
+    short = Item(0, "u", "a b c d e f g h i j k l m n o p q r s t u v w x y z", language="xx")
+    assert not Quality().apply([short], notes)
+    assert notes.rows[-1].reason == "short_words"
