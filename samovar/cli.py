@@ -112,7 +112,24 @@ def build_program() -> Any:
 
     app = typer.Typer(name=PROGRAM, rich_markup_mode=None, pretty_exceptions_enable=False)
     start.register(app)
-    modules = (ask, chat, serve, search, add, remove, library, model, corpus, train, export, audit, user, key, mcp, settings)
+    modules = (
+        ask,
+        chat,
+        serve,
+        search,
+        add,
+        remove,
+        library,
+        model,
+        corpus,
+        train,
+        export,
+        audit,
+        user,
+        key,
+        mcp,
+        settings,
+    )
     for module in modules:
         module.register(app)
     program: Any = typer.main.get_command(app)

@@ -113,14 +113,14 @@ def test_a_build_that_leaves_nothing_says_so(recipe: Path, run: Any, tmp_path: P
         'name = "small"\n[[source]]\nname = "web"\nkind = "mediawiki"\npaths = ["no.xml"]\n[contamination]\nreferences = []\n'
     )
     done = run("corpus", "build", str(recipe), "--output", str(tmp_path / "a"), home=tmp_path / "home")
-    assert done.status == 0, done.stderr
-    assert "No text was found in source web" in done.stderr
+    assert done.status == 0, done.err
+    assert "No text was found in source web" in done.err
     recipe.write_text(
         recipe.read_text().replace("mediawiki", "jsonl").replace("no.xml", "in.jsonl")
         + "[quality.rules]\nfew_words = { min = 9999 }\n"
     )
     done = run("corpus", "build", str(recipe), "--output", str(tmp_path / "b"), home=tmp_path / "home")
-    assert "No text is left" in done.stderr
+    assert "No text is left" in done.err
 
 
 def test_a_bad_recipe_names_every_mistake(recipe: Path, run: Any, tmp_path: Path) -> None:

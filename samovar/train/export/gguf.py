@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +96,7 @@ def _file_type(kind: str) -> int:
     }[kind]
 
 
-def _tensors(trained: Trained, kind: str) -> Iterator[tuple[str, npt.NDArray[np.generic], object]]:
+def _tensors(trained: Trained, kind: str) -> Iterator[tuple[str, npt.NDArray[np.generic], Any]]:
     import gguf
 
     for name, tensor in trained.weights.items():
