@@ -28,7 +28,7 @@ class Threshold(StageOptions):
     signal: str = ""
     min: float | None = None
     max: float | None = None
-    off: bool = False
+    off: bool | None = None
 
 
 class QualityOptions(StageOptions):
@@ -77,7 +77,7 @@ def list_rules(language: str, options: QualityOptions | None = None) -> list[Rul
     if language.partition("-")[0] in unspaced["languages"]:
         _change(tables, {name: {"off": True} for name in unspaced["rules_off"] if name in tables})
     _change(tables, load_language(language).get("quality", {}).get(options.policy, {}))
-    _change(tables, {name: rule.model_dump(exclude_unset=True) for name, rule in options.rules.items()})
+    _change(tables, {name: rule.model_dump(exclude_defaults=True) for name, rule in options.rules.items()})
     return [_make_rule(name, table) for name, table in tables.items() if not table.get("off")]
 
 

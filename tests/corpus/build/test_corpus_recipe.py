@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from samovar.corpus.build.estimate import estimate_build
 from samovar.corpus.build.plan import make_plan
 from samovar.corpus.build.recipe import FREE, STAGES, Recipe, check_stages, load_recipe, parse_recipe
+from samovar.corpus.stages.quality import list_rules
 from samovar.errors import RecipeError, UsageError
 
 SOURCE = {"name": "web", "kind": "jsonl", "paths": ["*.jsonl"]}
@@ -64,6 +66,19 @@ def test_mistakes_are_named(data: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(RecipeError) as caught:
         parse(**data)
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_changed_rules_survive_the_way_to_a_worker() -> None:
+    recipe = parse(
+        quality={"rules": {"few_words": {"min": 5}, "long_words": {"off": True}, "short_words": {"off": False}}}
+    )
+    there = Recipe.model_validate(json.loads(json.dumps(recipe.as_json())))
+    for language in ("ru", "xx", "zh"):
+        assert list_rules(language, there.quality) == list_rules(language, recipe.quality)
+    rules = {rule.name: rule for rule in list_rules("ru", there.quality)}
+    assert rules["few_words"].low == 5
+    assert "long_words" not in rules and "short_words" in rules
+    assert there.sha256 == recipe.sha256
 
 
 def test_one_mistake_is_said_once() -> None:
