@@ -115,7 +115,7 @@ def test_framing_is_asked_in_every_order_of_sides_and_labels(pack: Pack) -> None
         ("norms.aa0/en/0", "Tea or coffee", "undecided", ()),
         ("norms.aa0/en/0", "I don't know.", "dont_know", ()),
         ("norms.aa0/en/0", "Water.", "undecided", ()),
-        ("norms.aa0/en/0", "", "missing", ()),
+        ("norms.aa0/en/0", "", "dont_know", ()),
         ("framing.aa0/en/0/ab12", "The south.", "correct", ("south",)),
         ("framing.aa0/en/0/ab12", "1", "correct", ("north",)),
         ("framing.aa0/en/0/ba12", "1)", "correct", ("south",)),

@@ -66,17 +66,21 @@ def make_trials(trained: Trained, texts: Sequence[str], num_tokens: int = NUM_TO
     generator = torch.Generator().manual_seed(0)
     for length in range(4, 4 + NUM_RANDOM):
         prompts.append(torch.randint(0, len(words.ranks), (length,), generator=generator).tolist())
-    return [_try(model, prompt, num_tokens) for prompt in prompts]
+    ends = frozenset((words.turn_end, words.end_of_text))
+    trials = [_try(model, prompt, num_tokens, ends) for prompt in prompts]
+    return [trial for trial in trials if trial.tokens]
 
 
 @torch.no_grad()
-def _try(model: LanguageModel, prompt: list[int], num_tokens: int) -> Trial:
+def _try(model: LanguageModel, prompt: list[int], num_tokens: int, ends: frozenset[int]) -> Trial:
     tokens: list[int] = []
     logprobs: list[float] = []
     leads: list[float] = []
     for _ in range(num_tokens):
         scores = model(torch.tensor([prompt + tokens]))[0, -1].log_softmax(-1)
         best = scores.topk(2)
+        if int(best.indices[0]) in ends:  # llama.cpp is told to go on, so there is nothing to compare from here
+            break
         tokens.append(int(best.indices[0]))
         logprobs.append(float(best.values[0]))
         leads.append(float(best.values[0] - best.values[1]))
