@@ -11,8 +11,8 @@ texts="${1:-$(python -c 'import samovar, pathlib; print(pathlib.Path(samovar.__f
 out="${OUT:-quickstart}"
 vocab="${VOCAB:-4096}"
 depth="${DEPTH:-3}"
-tokens="${TOKENS:-4000000}"
-length="${LENGTH:-256}"
+tokens="${TOKENS:-2000000}"
+length="${LENGTH:-1024}"
 threads="${THREADS:-0}"
 mkdir -p "$out"
 
@@ -42,7 +42,7 @@ samovar train pretrain "$out/tokens" --tokenizer "$out/tokenizer" --output "$out
 model="$out/base"
 if samovar train sft --help >/dev/null 2>&1; then
     echo "== 5. instruction tuning"
-    samovar train sft "$out/base" --output "$out/chat" --threads "$threads"
+    samovar train sft "$out/base" --data seed:ru --output "$out/chat" --threads "$threads"
     model="$out/chat"
 fi
 
