@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "samovar"
 
-# each room may import itself, those named, and the floor (errors, settings, __version__)
+# each room may import itself, those named, and the floor (errors, settings, digests, __version__)
 ROOMS: dict[str, set[str]] = {
     "language": set(),
     "corpus": {"language"},
@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "audit": {"language", "corpus", "library", "search", "generate", "assistant", "app", "messages"},
     "serve": {"language", "corpus", "library", "search", "generate", "assistant", "app", "messages"},
 }
-FLOOR = {"errors", "settings"}
+FLOOR = {"errors", "settings", "digests"}
 
 
 def imports_of(path: Path) -> set[str]:

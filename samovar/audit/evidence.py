@@ -27,6 +27,7 @@ from samovar.audit.outcome import Grade, Outcome, Reply
 from samovar.audit.pack import MANIFEST, Pack, load_pack
 from samovar.audit.stats.equivalence import MARGIN
 from samovar.corpus.document import utc_now
+from samovar.digests import hash_file
 from samovar.errors import UsageError
 
 PACK, GRADES, GRADING = "pack", "grades.jsonl", "grading.json"
@@ -216,12 +217,6 @@ def bundle_sha256(folder: Path) -> str:
 def _files(folder: Path) -> Sequence[Path]:
     frozen = [folder / name for name in FROZEN if (folder / name).is_file()]
     return [*frozen, *sorted(p for p in (folder / PACK).glob("*") if p.is_file())]
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,7 +8,6 @@ and its session, not its `hf_hub_download`, which deletes a partial file when it
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from samovar.digests import hash_file
 from samovar.errors import ChecksumError, HomeError, MissingExtraError, ModelError, ModelNotFoundError, UsageError
 from samovar.generate.catalogue import find_entry, read_catalogue
 from samovar.generate.gguf import read_header
@@ -115,12 +115,6 @@ def read_manifest(path: Path) -> ModelManifest | None:
 def manifest_path(path: Path) -> Path:
     """Where the manifest of a model file stands."""
     return path.with_name(path.name + ".json")
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file in hex; reads ~1 GB/s with the processor's SHA instructions."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _resolve(name: str) -> _Wanted:

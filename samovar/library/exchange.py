@@ -8,7 +8,6 @@ the manifest-last rule: STYLE.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from samovar.corpus.document import Document, LedgerRow
+from samovar.digests import hash_file
 from samovar.errors import LibraryError
 from samovar.library.records import Input, PutResult, Stored
 from samovar.library.store import Library
@@ -283,9 +283,3 @@ def _table_schema(arrow: Any) -> pyarrow.Schema:
     columns = [(name, text) for name in _TEXT_FIELDS]
     columns += [("metadata", arrow.map_(text, text)), ("passages", arrow.list_(arrow.list_(number)))]
     return arrow.schema([*columns, ("first_passage", number), ("input", text), ("split", text)])
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from samovar.digests import hash_file
 from samovar.library.records import Input
 
 RACY_NS = 2_000_000_000
@@ -50,9 +51,9 @@ def fingerprint_bytes(data: bytes) -> Fingerprint:
 
 
 def _hash(path: Path, size: int) -> str:
+    if size <= WHOLE_BYTES:
+        return hash_file(path)
     with path.open("rb") as file:
-        if size <= WHOLE_BYTES:
-            return hashlib.file_digest(file, "sha256").hexdigest()
         digest = hashlib.sha256(file.read(END_BYTES))
         file.seek(size - END_BYTES)
         digest.update(file.read(END_BYTES))

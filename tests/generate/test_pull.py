@@ -19,10 +19,11 @@ pytest.importorskip("huggingface_hub", reason="the extra 'llama' is absent")
 
 from test_gguf import tiny_gguf
 
+from samovar.digests import hash_file
 from samovar.errors import ChecksumError, ModelError, ModelNotFoundError, UsageError
 from samovar.generate import pull
 from samovar.generate.catalogue import parse_catalogue
-from samovar.generate.pull import hash_file, manifest_path, pull_model, read_manifest
+from samovar.generate.pull import manifest_path, pull_model, read_manifest
 
 COMMIT = "c" * 40
 CONTENT = tiny_gguf() + random.Random(1).randbytes(3_000_000)

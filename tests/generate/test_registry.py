@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_gguf import tiny_gguf
 
+from samovar.digests import hash_file
 from samovar.errors import ModelError, ModelNotFoundError, SettingsError
 from samovar.generate import registry
 from samovar.generate.catalogue import read_catalogue
-from samovar.generate.pull import hash_file, manifest_path
+from samovar.generate.pull import manifest_path
 from samovar.generate.registry import find_file, list_models, load_model, set_generate_model, use_model
 from samovar.settings import Settings, load_settings
 

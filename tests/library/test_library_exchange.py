@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from samovar.corpus.document import Document, LedgerRow, make_document
+from samovar.digests import hash_file
 from samovar.errors import LibraryError
 from samovar.library import Input, Library, check_replay, exchange, export_library, import_library
-from samovar.library.exchange import hash_file, read_manifest
+from samovar.library.exchange import read_manifest
 
 Build = Callable[..., Document]
 

@@ -91,8 +91,7 @@ def _load_model(kind: str, name: str, settings: Settings, max_tokens: int, conne
 
 def _describe_file(name: str, settings: Settings) -> dict[str, Any]:
     """Name and hash of the weights: which ones they were cannot be told from a model's name. Nothing for a model behind an endpoint."""
-    import hashlib
-
+    from samovar.digests import hash_file
     from samovar.errors import ModelNotFoundError
     from samovar.generate.registry import find_file
 
@@ -100,9 +99,7 @@ def _describe_file(name: str, settings: Settings) -> dict[str, Any]:
         path = find_file(name, settings.home)
     except ModelNotFoundError:
         return {}
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "sha256": digest, "parallel": settings.generate.parallel}
+    return {"file": path.name, "sha256": hash_file(path), "parallel": settings.generate.parallel}
 
 
 def _load_own(name: str, model: str, settings: Settings) -> Target:

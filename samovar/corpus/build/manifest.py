@@ -13,8 +13,9 @@ from typing import Any
 from samovar.corpus.build.commit import write_json
 from samovar.corpus.build.folder import BuildFolder
 from samovar.corpus.build.item import MAX_SAMPLES, SAMPLE_CHARS, SAMPLE_MARGIN
-from samovar.corpus.build.plan import FORMAT, Plan, hash_file
+from samovar.corpus.build.plan import FORMAT, Plan
 from samovar.corpus.build.recipe import STAGES, Recipe
+from samovar.digests import hash_file
 from samovar.errors import CorpusError
 
 Summaries = Sequence[Mapping[str, Any]]

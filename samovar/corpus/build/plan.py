@@ -19,6 +19,7 @@ from samovar.corpus.build.item import Split
 from samovar.corpus.build.recipe import MB, Recipe
 from samovar.corpus.extracted import EXTRACTOR_VERSION
 from samovar.corpus.inputs import plan_splits
+from samovar.digests import hash_file
 from samovar.errors import CorpusError, RecipeError
 
 FORMAT = 1
@@ -91,12 +92,6 @@ def hash_references(recipe: Recipe) -> dict[str, str]:
         for _ in read_references(recipe.contamination.model_copy(update={"references": (place,)}), Path()):
             pass
     return hashes
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def library_versions() -> dict[str, str]:

@@ -15,9 +15,10 @@ from typing import Any
 
 from samovar.corpus.build.commit import read_json
 from samovar.corpus.build.folder import BuildFolder
-from samovar.corpus.build.plan import FORMAT, hash_file
+from samovar.corpus.build.plan import FORMAT
 from samovar.corpus.build.tables import DOCUMENT_COLUMNS, LEDGER_COLUMNS, read_rows
 from samovar.corpus.document import Document, LedgerRow
+from samovar.digests import hash_file
 from samovar.errors import CorpusError
 
 
