@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "generate": {"language"},
     "assistant": {"language", "corpus", "library", "search", "generate"},
     "audit": {"language", "corpus", "library", "search", "generate", "assistant", "app", "messages"},
+    "train": {"language", "corpus", "generate"},
     "serve": {"language", "corpus", "library", "search", "generate", "assistant", "app", "messages"},
 }
 FLOOR = {"errors", "settings", "digests"}
