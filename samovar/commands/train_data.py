@@ -14,12 +14,12 @@ from samovar.commands.help import Command
 from samovar.commands.options import Json, as_text
 from samovar.commands.session import Session, session_of
 from samovar.commands.terminal import YELLOW, one_line
-from samovar.errors import TrainingError
+from samovar.errors import TrainingError, UsageError
 from samovar.messages import say
 
 if TYPE_CHECKING:
     from samovar.corpus.document import Document
-    from samovar.train.makers import LayOut, Material
+    from samovar.train.makers import LayOut, Maker, Material
 
 LIBRARY = "library"
 
@@ -39,12 +39,11 @@ def data(
     """Make dialogues; the same documents and options give the same file."""
     from samovar.assistant.draft import NO_ANSWER
     from samovar.corpus.build.commit import whole_file
-    from samovar.train.makers import Maker
 
     session = session_of(ctx)
     tag = as_text(language) or session.settings().library.starter_pack
-    maker = Maker(list(read_materials(session, origin, tag)), tag, lay_out_for(tag), NO_ANSWER, seed=seed)
-    kinds = [name.strip() for name in as_text(kind).split(",") if name.strip()]
+    room, kinds = choose_maker(as_text(kind))
+    maker = room(list(read_materials(session, origin, tag)), tag, lay_out_for(tag), NO_ANSWER, seed=seed)
     counts: Counter[str] = Counter()
     with whole_file(output) as file:
         for made in maker.make(kinds, count):
@@ -53,12 +52,33 @@ def data(
     terminal = session.terminal
     total = sum(counts.values())
     if json:
-        terminal.json({"file": str(output), "dialogues": total, "kinds": dict(counts)})
+        terminal.json({"file": str(output), "dialogues" if room.is_talk else "pairs": total, "kinds": dict(counts)})
         return
     if total < count:
         terminal.note(say("data.fewer", wanted=count, count=total), style=YELLOW)
     listed = ", ".join(f"{name} {number}" for name, number in counts.items())
-    terminal.print(say("data.made", count=total, kinds=listed, file=one_line(str(output))))
+    facts = {"count": total, "kinds": listed, "file": one_line(str(output))}
+    terminal.print(say("data.made", **facts) if room.is_talk else say("data.made_pairs", **facts))
+
+
+def choose_maker(names: str) -> tuple[type[Maker], list[str]]:
+    """Return the maker of the kinds that are named, and the kinds: dialogues, or pairs of answers (``preference`` means all kinds of these).
+
+    Raises:
+        UsageError: some are kinds of dialogues and some of pairs: a file holds one or the other.
+    """
+    from samovar.train.makers import Maker
+    from samovar.train.pair_makers import PAIR_KINDS, PREFERENCE, PairMaker
+
+    kinds = [name.strip() for name in names.split(",") if name.strip()]
+    pairs = [name for name in kinds if name in (*PAIR_KINDS, PREFERENCE)]
+    if pairs and len(pairs) < len(kinds):
+        raise UsageError(
+            f"expected kinds of dialogues or kinds of pairs ({PREFERENCE}, {', '.join(PAIR_KINDS)}), found both: make two files"
+        )
+    if not pairs:
+        return Maker, kinds
+    return PairMaker, list(PAIR_KINDS if PREFERENCE in pairs else pairs)
 
 
 def lay_out_for(language: str) -> LayOut:

@@ -1,7 +1,8 @@
-"""Dialogues in the standard messages format: read from JSON Lines, checked, and set apart for validation.
+"""Dialogues in the standard formats: read from JSON Lines or Parquet, checked, and set apart for validation.
 
-A line: ``{"messages": [{"role": "user", "content": "…"}, …]}``; ``id``, ``kind`` and ``group`` are welcome (dialogues of one group, such as
-those made from one document, stay on one side of the split), other keys are passed over. Knows no tokenizer.
+A row: ``{"messages": [{"role": "user", "content": "…"}, …]}`` (OpenAI, Hugging Face; the content may be a list of text parts), or ShareGPT's
+``{"conversations": [{"from": "human", "value": "…"}, …]}``; ``id``, ``kind`` and ``group`` are welcome (dialogues of one group, such as those made
+from one document, stay on one side of the split), other keys are passed over. Knows no tokenizer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from samovar.errors import TrainingError
 
 SEED = "seed:"
 """``seed:ru`` names the dialogues of a culture pack."""
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
+ALIASES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant", "function": "tool", "observation": "tool"}  # fmt: skip
+"""What other formats call the roles."""
+SUFFIXES = (".jsonl", ".parquet")
 HELD_OUT_PERMILLE = 50
 
 
@@ -32,7 +36,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A conversation: an optional system message, then user and assistant in turn; an assistant has the last word."""
+    """A conversation: an optional system message, then user and assistant in turn, an assistant's tools between its messages; an assistant has the
+    last word."""
 
     id: str
     kind: str
@@ -50,7 +55,7 @@ class Dialogue:
 
 
 def read_dialogues(names: Sequence[str]) -> list[Dialogue]:
-    """Return the dialogues of files, folders of ``*.jsonl`` and packs (``seed:ru``); one that was read before is left out.
+    """Return the dialogues of files, folders of them and packs (``seed:ru``); one that was read before is left out.
 
     Raises:
         TrainingError: a name leads nowhere, or a line is no dialogue.
@@ -70,20 +75,38 @@ def list_files(name: str) -> list[Path]:
 
     seed = Path(samovar.__file__).parent / "packs" / name.removeprefix(SEED) / "dialogues"
     path = seed if name.startswith(SEED) else Path(name)
-    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.is_file() else []
+    in_folder = sorted(file for file in path.glob("*") if file.suffix in SUFFIXES)
+    files = in_folder if path.is_dir() else [path] if path.is_file() else []
     if not files:
-        raise TrainingError(f"expected dialogues (JSON Lines) at {name}, found nothing: check the path, or use seed:ru")
+        raise TrainingError(
+            f"expected dialogues (JSON Lines or Parquet) at {name}, found nothing: check the path, or use seed:ru"
+        )
     return files
 
 
 def _read_file(path: Path) -> Iterator[Dialogue]:
+    if path.suffix == ".parquet":
+        for number, row in enumerate(_read_parquet(path), 1):
+            yield make_dialogue(row, f"{path}:{number}")
+        return
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = path.read_text("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingError(f"expected UTF-8 text in {path}, found: {error}") from error
     for number, line in enumerate(lines, 1):
         if line.strip():
             yield parse_dialogue(line, f"{path}:{number}")
+
+
+def _read_parquet(path: Path) -> Iterator[Any]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(1024):
+            yield from batch.to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise TrainingError(f"expected a Parquet file at {path}, found: {error}") from error
 
 
 def parse_dialogue(line: str, place: str) -> Dialogue:
@@ -94,31 +117,61 @@ def parse_dialogue(line: str, place: str) -> Dialogue:
     """
     try:
         row = json.loads(line)
-        said = tuple(_make_said(message) for message in row["messages"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise TrainingError(
-            f'expected {{"messages": [{{"role", "content"}}, …]}} at {place}, found: {error}'
-        ) from error
+    except ValueError as error:
+        raise _no_dialogue(place, error) from error
+    return make_dialogue(row, place)
+
+
+def make_dialogue(row: Any, place: str) -> Dialogue:
+    """Return the dialogue of one row.
+
+    Raises:
+        TrainingError: it is no dialogue.
+    """
+    try:
+        messages = row["messages"] if row.get("messages") is not None else row["conversations"]
+        said = tuple(_make_said(message) for message in messages)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _no_dialogue(place, error) from error
     check_order([one.role for one in said], place)
-    return Dialogue(str(row.get("id", "")) or place, str(row.get("kind", "")), said, str(row.get("group", "")))
+    return Dialogue(str(row.get("id") or "") or place, str(row.get("kind") or ""), said, str(row.get("group") or ""))
+
+
+def _no_dialogue(place: str, error: Exception) -> TrainingError:
+    return TrainingError(f'expected {{"messages": [{{"role", "content"}}, …]}} at {place}, found: {error}')
 
 
 def _make_said(message: Any) -> Said:
-    role, content = message["role"], message["content"]
+    role = message["role"] if "role" in message else message["from"]
+    content = message["content"] if "content" in message else message["value"]
+    role = ALIASES.get(role, role)
+    if isinstance(content, list):  # OpenAI's parts
+        content = "".join(part["text"] for part in content)
+    if role == "assistant" and not content and message.get("tool_calls"):
+        raise ValueError("a call of a tool without text: the chat template writes text only, so put the call into the content")  # fmt: skip
     if role not in ROLES or not isinstance(content, str) or not content.strip():
         raise ValueError(f"a message of role {role!r} with the content {str(content)[:40]!r}")
     return Said(role, content)
 
 
+FOLLOWS = {
+    "": {"system", "user"},
+    "system": {"user"},
+    "user": {"assistant"},
+    "assistant": {"user", "tool"},
+    "tool": {"tool", "assistant"},
+}
+"""Who may speak after whom."""
+
+
 def check_order(roles: Sequence[str], place: str) -> None:
-    """Make sure that user and assistant speak in turn, after at most one system message, and the assistant last.
+    """Make sure that user and assistant speak in turn, after at most one system message, tools after an assistant, and the assistant last.
 
     Raises:
         TrainingError: they do not.
     """
-    turns = roles[1:] if roles and roles[0] == "system" else roles
-    wanted = ["user", "assistant"] * (len(turns) // 2)
-    if not turns or list(turns) != wanted:
+    in_turn = all(role in FOLLOWS[before] for before, role in zip(["", *roles], roles, strict=False))
+    if not in_turn or not roles or roles[-1] != "assistant":
         raise TrainingError(
             f"expected [system], then user and assistant in turn, at {place}; found {', '.join(roles) or 'nothing'}"
         )

@@ -12,6 +12,7 @@ import hashlib
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -101,7 +102,8 @@ def _fit(messages: list[dict[str, str]], tokenizer: Chats, room: int) -> Iterato
         return
     system, turns = (messages[:1], messages[1:]) if messages[0]["role"] == "system" else ([], messages)
     part: list[dict[str, str]] = []
-    for exchange in (turns[start : start + 2] for start in range(0, len(turns), 2)):
+    starts = [place for place, message in enumerate(turns) if message["role"] == "user"]
+    for exchange in (turns[start:end] for start, end in pairwise([*starts, len(turns)])):
         if len(tokenizer.render_chat([*system, *part, *exchange])[0]) <= room:
             part += exchange
             continue

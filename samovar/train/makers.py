@@ -20,7 +20,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from samovar.errors import TrainingError
 from samovar.language.registry import profile_for
@@ -85,6 +85,10 @@ class Made:
 class Maker:
     """Makes dialogues in one language. `decline` is what is said when the passages hold no answer."""
 
+    kinds: ClassVar[tuple[str, ...]] = KINDS
+    is_talk: ClassVar[bool] = True
+    """Whether it makes dialogues, not pairs of answers."""
+
     def __init__(
         self, materials: Sequence[Material], language: str, lay_out: LayOut, decline: str, *, seed: int = 0
     ) -> None:
@@ -104,9 +108,9 @@ class Maker:
         Raises:
             TrainingError: a kind is unknown.
         """
-        unknown = [kind for kind in kinds if kind not in KINDS]
+        unknown = [kind for kind in kinds if kind not in self.kinds]
         if unknown or not kinds:
-            raise TrainingError(f"expected kinds among {', '.join(KINDS)}, found {', '.join(unknown) or 'none'}")
+            raise TrainingError(f"expected kinds among {', '.join(self.kinds)}, found {', '.join(unknown) or 'none'}")
         seen: set[str] = set()
         exhausted: set[str] = set()
         number = 0
