@@ -11,7 +11,7 @@ import typer
 from samovar.commands.help import Group
 
 NAME = "train"
-SUBCOMMANDS = ("tokenizer", "prepare", "pretrain", "adapt", "data", "sft", "prefer", "eval")
+SUBCOMMANDS = ("tokenizer", "prepare", "plan", "pretrain", "adapt", "data", "sft", "prefer", "eval")
 """In the order of the work; each a module that offers ``register(group)``."""
 
 

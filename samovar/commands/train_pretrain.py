@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +12,19 @@ import typer
 from samovar.commands.help import Command
 from samovar.commands.options import Json
 from samovar.commands.progress import ProgressBar
-from samovar.commands.session import Interrupts, session_of
+from samovar.commands.session import session_of
+from samovar.commands.stops import INTERRUPTED, Stops
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
+from samovar.commands.train_options import Compile, Device, DeviceBatch, Precision, SaveEvery, Seed, Shard, Threads
+from samovar.commands.train_plan import describe_size
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
-    from samovar.train.config import RunConfig
     from samovar.train.loop import Report, Trainer
 
 SPARKS = "▁▂▃▄▅▆▇█"
 CURVE_POINTS = 48
+COMPILING_STEPS, PACE_STEPS = 3, 30
 
 
 def pretrain(
@@ -39,22 +43,17 @@ def pretrain(
     batch_tokens: Annotated[
         int, typer.Option("--batch-tokens", metavar="metavar.number", min=0, help="pretrain.batch_tokens")
     ] = 0,
-    device_batch: Annotated[
-        int | None, typer.Option("--device-batch", metavar="metavar.number", min=1, help="pretrain.device_batch")
-    ] = None,
+    device_batch: DeviceBatch = None,
     matrix_lr: Annotated[
         float | None, typer.Option("--matrix-lr", metavar="metavar.number", help="pretrain.matrix_lr")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="metavar.number", help="pretrain.seed")] = 0,
-    device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="pretrain.device")] = "auto",
-    precision: Annotated[
-        str, typer.Option("--precision", metavar="auto|bf16|fp32", help="pretrain.precision")
-    ] = "auto",
-    threads: Annotated[int, typer.Option("--threads", metavar="metavar.number", min=0, help="pretrain.threads")] = 0,
-    compile_model: Annotated[bool, typer.Option("--compile/--no-compile", help="pretrain.compile")] = True,
-    save_every: Annotated[
-        int | None, typer.Option("--save-every", metavar="metavar.number", min=1, help="pretrain.save_every")
-    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: Threads = 0,
+    compile_model: Compile = True,
+    shard: Shard = "auto",
+    save_every: SaveEvery = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="pretrain.dry_run")] = False,
     json: Json = False,
 ) -> None:
@@ -65,16 +64,17 @@ def pretrain(
     terminal = session_of(ctx).terminal
     plan = plan_pretraining(
         tokens, tokenizer, depth=depth, seq_len=seq_len, num_tokens=num_tokens, ratio=ratio, batch_tokens=batch_tokens, seed=seed,
-        device_batch=device_batch, matrix_lr=matrix_lr, precision=precision, compile=compile_model, save_every=save_every,
+        device_batch=device_batch, matrix_lr=matrix_lr, precision=precision, compile=compile_model, shard=shard,
+        save_every=save_every,
     )  # fmt: skip
-    if not json:
-        terminal.note(_describe(plan))
+    if not json and is_first_process():
+        terminal.note(describe_size(describe_plan(plan)))
     if dry_run:
         terminal.json(describe_plan(plan)) if json else None
         return
     set_threads(threads)
     trainer = open_trainer(
-        plan, tokens, tokenizer, output, device=device, prompts=tuple(say("pretrain.prompts").splitlines()),
+        plan, tokens, tokenizer, output, device=device,
         warn=lambda message: terminal.note(one_line(message), style=YELLOW),
     )  # fmt: skip
     reports = run_with_bar(trainer, terminal, quiet=json)
@@ -85,10 +85,13 @@ def pretrain(
     trainer.team.leave()
 
 
+def is_first_process() -> bool:
+    """Tell whether this is the only process, or the one of torchrun's that speaks; asks the environment, loads nothing."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def set_threads(threads: int) -> None:
     """Use so many threads of the CPU; 0 means all cores, unless OMP_NUM_THREADS says otherwise."""
-    import os
-
     import torch
 
     if threads:
@@ -97,52 +100,53 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def _describe(plan: RunConfig) -> str:
-    from samovar.train.pretrain import describe_plan
-
-    facts, words = describe_plan(plan), current_words()
-    return say(
-        "pretrain.plan",
-        parameters=words.number(facts["parameters"] / 1e6, 1),
-        layers=facts["layers"],
-        width=facts["hidden_size"],
-        steps=facts["steps"],
-        batch=facts["batch_tokens"],
-        tokens=words.number(facts["tokens"] / 1e6, 1),
-        flops=f"{facts['flops']:.1e}",
-        disk=words.size(facts["checkpoint_bytes"]),
-    )
-
-
 def run_with_bar(trainer: Trainer, terminal: Terminal, *, quiet: bool) -> list[Report]:
-    """Run to the end with a bar; Ctrl-C finishes the step, saves and stops with `KeyboardInterrupt`."""
+    """Run to the end with a bar; asked to stop it finishes the step and saves.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C.
+        typer.Exit: after TERM or USR1, with the status `samovar.commands.stops.AGAIN`.
+        TrainingError: another process of the run has ended.
+    """
     words = current_words()
+    quiet = quiet or not trainer.team.is_first
     if trainer.step and not quiet:
         terminal.note(say("pretrain.resumed", step=trainer.step))
     watch = open_tensorboard(trainer)
     reports: list[Report] = []
-    quiet = quiet or not trainer.team.is_first
-    with ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar, Interrupts(bar.stop) as interrupts:
-        for report in trainer.run():
-            reports.append(report)
-            watch(report)
-            left = (trainer.plan.num_steps - report.step) * report.seconds / report.step
-            if not interrupts.happened:
-                bar.update(report.step, trainer.plan.num_steps, _detail(report, reports), left)
-            if not math.isnan(report.bits) and not quiet:
-                terminal.note(
-                    say(
-                        "pretrain.bits",
-                        step=report.step,
-                        bits=words.number(report.bits, 3),
-                        loss=words.number(report.loss, 3),
-                    )
-                )
-            if interrupts.happened:
-                trainer.save()
-                terminal.note(say("pretrain.stopped", step=report.step), style=YELLOW)
-                raise KeyboardInterrupt
+    last = trainer.plan.num_steps
+    with ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar:
+
+        def stop() -> None:
+            bar.stop()
+            trainer.ask_to_stop()
+
+        with Stops(stop) as stops, trainer.team.watching():
+            for report in trainer.run():
+                reports.append(report)
+                watch(report)
+                left = estimate_left(reports, trainer.plan.batch_tokens, last)
+                if not stops.happened:
+                    bar.update(report.step, last, _detail(report, reports), left)
+                if not math.isnan(report.bits) and not quiet:
+                    bits, loss = words.number(report.bits, 3), words.number(report.loss, 3)
+                    terminal.note(say("pretrain.bits", step=report.step, bits=bits, loss=loss))
+    if trainer.step < last:
+        if trainer.team.is_first:
+            terminal.note(say("pretrain.stopped", step=trainer.step), style=YELLOW)
+        trainer.team.leave()
+        if stops.status == INTERRUPTED:
+            raise KeyboardInterrupt
+        raise typer.Exit(stops.status)
     return reports
+
+
+def estimate_left(reports: list[Report], batch_tokens: int, last: int) -> float | None:
+    """Return the seconds left at the pace of the last steps; None during the first ones, in which the model is compiled."""
+    if len(reports) <= COMPILING_STEPS:
+        return None
+    recent = sorted(batch_tokens / report.tokens_per_s for report in reports[-PACE_STEPS:])
+    return (last - reports[-1].step) * recent[len(recent) // 2]
 
 
 def open_tensorboard(trainer: Trainer) -> Any:
@@ -186,14 +190,18 @@ def draw_curve(values: list[float], width: int = CURVE_POINTS) -> str:
     return "".join(SPARKS[int((len(SPARKS) - 1) * (mean - low) / (high - low or 1.0))] for mean in means)
 
 
+def last_bits(reports: list[Report]) -> float | None:
+    """Return the newest figure of bits per byte, if there is one."""
+    return next((report.bits for report in reversed(reports) if not math.isnan(report.bits)), None)
+
+
 def summarise(reports: list[Report], trainer: Trainer) -> dict[str, Any]:
     """Return the numbers that sum a run up."""
-    bits = [report.bits for report in reports if not math.isnan(report.bits)]
     last = reports[-1] if reports else None
     return {
         "step": trainer.step,
         "loss": last.loss if last else None,
-        "bits_per_byte": bits[-1] if bits else None,
+        "bits_per_byte": last_bits(reports),
         "tokens_per_s": sorted(r.tokens_per_s for r in reports)[len(reports) // 2] if reports else None,
         "seconds": trainer.seconds,
         "rollbacks": trainer.num_rollbacks,
@@ -206,8 +214,8 @@ def _print(terminal: Terminal, reports: list[Report], output: Path) -> None:
         terminal.print(say("pretrain.nothing_left", folder=one_line(str(output))))
         return
     terminal.print(draw_curve([report.loss for report in reports]))
-    bits = [report.bits for report in reports if not math.isnan(report.bits)]
-    shown = words.number(bits[-1], 3) if bits else "–"
+    bits = last_bits(reports)
+    shown = "–" if bits is None else words.number(bits, 3)
     time = words.duration(reports[-1].seconds)
     done = say("pretrain.done", bits=shown, loss=words.number(reports[-1].loss, 3), time=time)
     terminal.print(terminal.style(done, BOLD))

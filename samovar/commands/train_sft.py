@@ -12,6 +12,7 @@ from samovar.commands.help import Command
 from samovar.commands.options import Json
 from samovar.commands.session import session_of
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
+from samovar.commands.train_options import Compile, Device, DeviceBatch, Precision, SaveEvery, Seed, Shard, Threads
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
@@ -34,39 +35,36 @@ def sft(
     rate_share: Annotated[
         float, typer.Option("--rate-share", metavar="metavar.number", min=0.0001, help="sft.rate_share")
     ] = 0.3,
-    device_batch: Annotated[
-        int | None, typer.Option("--device-batch", metavar="metavar.number", min=1, help="pretrain.device_batch")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="metavar.number", help="pretrain.seed")] = 0,
-    device: Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="pretrain.device")] = "auto",
-    precision: Annotated[
-        str, typer.Option("--precision", metavar="auto|bf16|fp32", help="pretrain.precision")
-    ] = "auto",
-    threads: Annotated[int, typer.Option("--threads", metavar="metavar.number", min=0, help="pretrain.threads")] = 0,
-    compile_model: Annotated[bool, typer.Option("--compile/--no-compile", help="pretrain.compile")] = True,
-    save_every: Annotated[
-        int | None, typer.Option("--save-every", metavar="metavar.number", min=1, help="pretrain.save_every")
-    ] = None,
+    device_batch: DeviceBatch = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    threads: Threads = 0,
+    compile_model: Compile = True,
+    shard: Shard = "auto",
+    save_every: SaveEvery = None,
     json: Json = False,
 ) -> None:
     """Tune; interrupted, the same command goes on."""
-    from samovar.commands.train_pretrain import run_with_bar, set_threads
+    from samovar.commands.train_pretrain import is_first_process, run_with_bar, set_threads
     from samovar.train.sft import open_tuning, plan_tuning
 
     terminal = session_of(ctx).terminal
     tuning = plan_tuning(
         model, data, epochs=epochs, seq_len=seq_len, batch_rows=batch_rows, rate_share=rate_share, seed=seed,
-        device_batch=device_batch, precision=precision, compile=compile_model, save_every=save_every,
+        device_batch=device_batch, precision=precision, compile=compile_model, shard=shard,
+        save_every=save_every,
     )  # fmt: skip
-    if not json:
+    if not json and is_first_process():
         _describe(terminal, tuning)
     set_threads(threads)
     trainer = open_tuning(
         tuning, output, device=device, warn=lambda message: terminal.note(one_line(message), style=YELLOW)
     )
     reports = run_with_bar(trainer, terminal, quiet=json)
+    samples = _answer(tuning, trainer) if trainer.team.is_first or trainer.placement.sharded else []
     if trainer.team.is_first:
-        _finish(terminal, tuning, trainer, reports, output, json)
+        _finish(terminal, tuning, trainer, reports, samples, output, json)
     trainer.team.leave()
 
 
@@ -87,26 +85,40 @@ def _describe(terminal: Terminal, tuning: Tuning) -> None:
         terminal.note(say("sft.too_long", count=card.num_too_long), style=YELLOW)
 
 
-def _finish(
-    terminal: Terminal, tuning: Tuning, trainer: Trainer, reports: list[Report], output: Path, json: bool
-) -> None:
-    from samovar.commands.train_pretrain import summarise
+def _answer(tuning: Tuning, trainer: Trainer) -> list[dict[str, str]]:
+    """Return some held-out questions with the model's answers; with sharded weights it is all processes' work."""
     from samovar.train.sft import answer
 
-    words = tuning.trained.tokenizer
-    samples = [
-        {"question": prompt, "answer": answer(trainer.model, words, [{"role": "user", "content": prompt}])}
+    words, steady = tuning.trained.tokenizer, trainer.placement.sharded
+    return [
+        {
+            "question": prompt,
+            "answer": answer(trainer.model, words, [{"role": "user", "content": prompt}], steady=steady),
+        }
         for prompt in tuning.prompts[:SAMPLES]
     ]
+
+
+def _finish(
+    terminal: Terminal,
+    tuning: Tuning,
+    trainer: Trainer,
+    reports: list[Report],
+    samples: list[dict[str, str]],
+    output: Path,
+    json: bool,
+) -> None:
+    from samovar.commands.train_pretrain import last_bits, summarise
+
     if json:
         facts = {"folder": str(output), **asdict(tuning.card), **summarise(reports, trainer), "samples": samples}
         terminal.json(facts)
         return
-    bits = [report.bits for report in reports if report.bits == report.bits]
+    bits = last_bits(reports)
     if not reports:
         terminal.print(say("pretrain.nothing_left", folder=one_line(str(output))))
-    elif bits:
-        shown = current_words().number(bits[-1], 3)
+    elif bits is not None:
+        shown = current_words().number(bits, 3)
         terminal.print(terminal.style(say("sft.done", bits=shown), BOLD))
     for sample in samples:
         terminal.print(f"> {one_line(sample['question'])[:200]}")

@@ -7,18 +7,18 @@ others. A run killed while writing leaves a ``.tmp`` folder that nobody reads. K
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from samovar.corpus.build.commit import sync_folders, whole_file
+from samovar.digests import hash_file
 from samovar.errors import TrainingError
 
 STATE = "state.json"
@@ -42,9 +42,50 @@ class Checkpoint:
     def optimiser(self) -> dict[str, Tensor]:
         """Return the optimiser's tensors of all processes together."""
         tensors: dict[str, Tensor] = {}
-        for path in sorted(self.folder.glob("optimizer-*.safetensors")):
+        for path in self._optimiser_files():
             tensors |= _load(path)
         return tensors
+
+    def open_weights(self) -> Tensors:
+        """Return the weights, to be read one by one."""
+        return Tensors([self.folder / WEIGHTS])
+
+    def open_optimiser(self) -> Tensors:
+        """Return the optimiser's tensors of all processes together, to be read one by one."""
+        return Tensors(self._optimiser_files())
+
+    def _optimiser_files(self) -> list[Path]:
+        return sorted(self.folder.glob("optimizer-*.safetensors"))
+
+
+class Tensors(Mapping[str, Tensor]):
+    """The tensors of some files by name; what is not asked for is not read."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        self._files: dict[str, Any] = {}
+        for path in paths:
+            try:
+                file = safe_open(path, "pt")  # type: ignore[no-untyped-call]
+            except (OSError, SafetensorError) as error:
+                raise _unreadable(path, error) from error
+            self._files |= dict.fromkeys(file.keys(), file)
+
+    def __getitem__(self, name: str) -> Tensor:
+        tensor: Tensor = self._files[name].get_tensor(name)
+        return tensor
+
+    def rows(self, name: str, wanted: range) -> Tensor:
+        """Return some rows of a tensor."""
+        tensor: Tensor = self._files[name].get_slice(name)[wanted.start : wanted.stop]
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def save_checkpoint(
@@ -56,37 +97,54 @@ def save_checkpoint(
     state: Mapping[str, Any],
     rank: int = 0,
     world: int = 1,
-    barrier: Callable[[], None] = lambda: None,
+    agree: Callable[[bool], bool] = bool,
     keep: int = 2,
 ) -> Path:
-    """Write one checkpoint; every process calls it, process 0 gives the weights and keeps the newest `keep`.
+    """Write one checkpoint; every process calls it, process 0 gives the weights and keeps the newest `keep`. `agree` tells whether
+    something is true in any process, and so waits for all.
 
     Raises:
-        TrainingError: it cannot be written (no space, no permission); earlier checkpoints are untouched.
+        TrainingError: one of the processes cannot write (no space, no permission); earlier checkpoints are untouched.
     """
-    final, draft = folder / f"step-{step:07d}", folder / f".step-{step:07d}.tmp"
-    try:
+    final, draft = name_checkpoint(folder, step), folder / f".step-{step:07d}.tmp"
+
+    def begin() -> None:
         if rank == 0:
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
-        barrier()
+
+    def write() -> None:
         _save(draft / f"optimizer-{rank}of{world}.safetensors", optimiser)
         if weights is not None:
             _save(draft / WEIGHTS, weights)
-        barrier()
+
+    def commit() -> None:
         if rank == 0:
             _commit(draft, final, {**state, "step": step, "world": world})
-            _forget_old(folder, keep)
+
+    for work in (begin, write, commit):
+        failure = _try(work)
+        if agree(failure is not None):
+            if rank == 0:
+                shutil.rmtree(draft, ignore_errors=True)
+            raise TrainingError(
+                f"expected to write a checkpoint to {final}, found: {failure or 'another process could not'}. Free some space and give the "
+                "same command again: the run goes on from the last complete checkpoint."
+            ) from failure
+    if rank == 0:
+        _forget_old(folder, keep)
+    return final
+
+
+def _try(work: Callable[[], None]) -> Exception | None:
+    """Do something and return what hindered it from writing."""
+    try:
+        work()
     except (OSError, RuntimeError) as error:  # safetensors reports a full disk as its own error
         if not _is_writing_error(error):
             raise
-        if rank == 0:
-            shutil.rmtree(draft, ignore_errors=True)
-        raise TrainingError(
-            f"expected to write a checkpoint to {final}, found: {error}. Free some space and give the same command "
-            "again: the run goes on from the last complete checkpoint."
-        ) from error
-    return final
+        return error
+    return None
 
 
 def _is_writing_error(error: Exception) -> bool:
@@ -101,7 +159,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
         save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, path)
     except SafetensorError as error:
         raise OSError(str(error)) from error
-    _sync(path)
+    sync_folders({path})
 
 
 def _load(path: Path) -> dict[str, Tensor]:
@@ -111,31 +169,21 @@ def _load(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise TrainingError(
-            f"expected tensors in {path}, found: {error}. Delete the folder to use an earlier one."
-        ) from error
+        raise _unreadable(path, error) from error
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _unreadable(path: Path, error: Exception) -> TrainingError:
+    return TrainingError(f"expected tensors in {path}, found: {error}. Delete the folder to use an earlier one.")
 
 
 def _commit(draft: Path, final: Path, state: Mapping[str, Any]) -> None:
-    files = {p.name: {"bytes": p.stat().st_size, "sha256": _hash(p)} for p in sorted(draft.glob("*.safetensors"))}
-    (draft / STATE).write_text(json.dumps({**state, "files": files}, indent=2) + "\n", "utf-8")
-    _sync(draft / STATE)
+    files = {p.name: {"bytes": p.stat().st_size, "sha256": hash_file(p)} for p in sorted(draft.glob("*.safetensors"))}
+    with whole_file(draft / STATE) as file:
+        file.write((json.dumps({**state, "files": files}, indent=2) + "\n").encode())
+    sync_folders({draft})
     shutil.rmtree(final, ignore_errors=True)
     draft.rename(final)
-    _sync(final.parent)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    sync_folders({final.parent})
 
 
 def _forget_old(folder: Path, keep: int) -> None:
@@ -143,6 +191,11 @@ def _forget_old(folder: Path, keep: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
     for path in folder.glob(".step-*.tmp"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def name_checkpoint(folder: Path, step: int) -> Path:
+    """Return where the checkpoint of a step lies."""
+    return folder / f"step-{step:07d}"
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -162,8 +215,8 @@ def find_checkpoint(folder: Path, *, warn: Callable[[str], None] = lambda messag
     return None
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read the state of a checkpoint and prove its files.
+def read_checkpoint(path: Path, *, prove: bool = True) -> Checkpoint:
+    """Read the state of a checkpoint and prove its files, unless another process has done so.
 
     Raises:
         TrainingError: it is incomplete or damaged.
@@ -173,9 +226,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         files, step = dict(state["files"]), int(state["step"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"expected a complete checkpoint in {path}, found: {error}") from error
-    for name, facts in files.items():
+    for name, facts in files.items() if prove else ():
         file = path / name
-        if not file.is_file() or file.stat().st_size != facts["bytes"] or _hash(file) != facts["sha256"]:
+        if not file.is_file() or file.stat().st_size != facts["bytes"] or hash_file(file) != facts["sha256"]:
             raise TrainingError(f"expected {file} as it was written, found it missing or changed")
     if WEIGHTS not in files or not any(map(_OPTIMISER.fullmatch, files)):
         raise TrainingError(f"expected weights and optimiser state in {path}, found {', '.join(files) or 'nothing'}")

@@ -97,7 +97,8 @@ class ModelConfig:
 @dataclass(frozen=True, slots=True)
 class RunConfig:
     """Plan of a pretraining run; `samovar.train.size` derives it from one dial. Rates are peaks; `batch_tokens` are tokens an optimiser step,
-    over all processes; `warmdown` is the share of steps over which the rates fall to zero."""
+    over all processes; `adam_beta` is AdamW's memory of squares; `warmdown` is the share of steps over which the rates fall to zero; `shard` says whether each process holds only its
+    part of the weights (auto, on or off)."""
 
     model: ModelConfig
     seq_len: int
@@ -107,6 +108,7 @@ class RunConfig:
     embedding_lr: float = 0.01
     head_lr: float = 0.004
     norm_lr: float = 0.005
+    adam_beta: float = 0.95
     weight_decay: float = 0.1
     warmup_steps: int = 0
     warmdown: float = 0.5
@@ -114,6 +116,7 @@ class RunConfig:
     device_batch: int = 0
     precision: str = "auto"
     compile: bool = True
+    shard: str = "auto"
     eval_every: int = 250
     eval_tokens: int = 262_144
     save_every: int = 500

@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samovar.errors import MissingExtraError, TrainingError
+from samovar.errors import MissingExtraError, ShardError, TrainingError
 from samovar.train.config import RunConfig
 from samovar.train.size import plan_run
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from samovar.train.distributed import Team
     from samovar.train.loop import Trainer
+    from samovar.train.shards import Index
 
 TOKENIZER = "tokenizer"
 """The run's own copy of the tokenizer: a run folder is all that an export needs."""
@@ -79,7 +81,7 @@ def open_trainer(
     initial: dict[str, Tensor] | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> Trainer:
-    """Return the run in `output`, at its last checkpoint or at the beginning.
+    """Return the run in `output`, at its last checkpoint or at the beginning; samples continue `prompts`, or the first words of held-out texts.
 
     Raises:
         TrainingError: the folder belongs to another run, or memory or disk will not do.
@@ -87,23 +89,39 @@ def open_trainer(
     check_extra()
     from samovar.train.batches import Batches
     from samovar.train.distributed import join_team
+    from samovar.train.generate import read_beginnings
     from samovar.train.loop import Sources, Trainer
     from samovar.train.tokenizer import Tokenizer
 
     team = join_team(device)
     words = Tokenizer.load(tokenizer)
+    train = Batches(tokens, "train", plan.seq_len, seed=plan.seed, tokenizer_sha256=words.sha256)
     sources = Sources(
-        train=Batches(tokens, "train", plan.seq_len, seed=plan.seed, tokenizer_sha256=words.sha256),
+        train=train,
         val=Batches(tokens, "val", plan.seq_len, seed=plan.seed, tokenizer_sha256=words.sha256),
         token_bytes=words.token_bytes(),
         separator=words.end_of_text,
         tokenizer=words,
-        prompts=prompts,
+        prompts=prompts or read_beginnings(tokens, words),
     )
+    _verify(tokens, train.index, team)
     trainer = Trainer(plan, output, sources, team, warn=warn, initial=initial)
     if team.is_first:
         copy_tokenizer(tokenizer, output / TOKENIZER)
     return trainer
+
+
+def _verify(tokens: Path, index: Index, team: Team) -> None:
+    """Prove the shards against their hashes, each process its part: hours are not to be spent on damaged tokens."""
+    from samovar.train.shards import verify_shards
+
+    damage: ShardError | None = None
+    try:
+        verify_shards(tokens, index, team.rank, team.world)
+    except ShardError as error:
+        damage = error
+    if team.any(damage is not None):
+        raise damage or ShardError(f"expected whole shards in {tokens}, found a damaged one: another process names it")
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

@@ -111,7 +111,12 @@ def plan_tuning(
         train.num_targets, round(train.filled, 4), train.num_too_long + held.num_too_long, epochs, rate_share, model.name, trained.step,
         _hash_weights(trained), trained.tokenizer.sha256,
     )  # fmt: skip
-    firsts = tuple(next(s.content for s in one.messages if s.role == "user") for one in held_set[:3])
+    plain = [
+        one for one in held_set if one.messages[0].role == "user"
+    ]  # no passages: they are asked alone, as a user would
+    firsts = tuple(
+        next(said.content for said in one.messages if said.role == "user") for one in (plain or held_set)[:3]
+    )
     return Tuning(trained, train, held, tuple(held_set), plan, card, firsts)
 
 
@@ -196,17 +201,24 @@ class ChatTexts:
 
 
 def answer(
-    model: LanguageModel, tokenizer: Tokenizer, messages: Sequence[dict[str, str]], num_tokens: int = ANSWER_TOKENS
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    messages: Sequence[dict[str, str]],
+    num_tokens: int = ANSWER_TOKENS,
+    *,
+    steady: bool = False,
 ) -> str:
-    """Return the model's most likely reply to a conversation."""
+    """Return the model's most likely reply to a conversation. `steady` computes all tokens and cuts then: forward passes of sharded
+    weights are common work, of which all processes must do as many."""
     from samovar.train.generate import continue_greedily
 
     ids, _ = tokenizer.render_chat(messages, add_generation_prompt=True)
     training = model.training
     model.eval()
-    said = continue_greedily(model, ids, num_tokens, stop=tokenizer.turn_end)
+    end = tokenizer.turn_end
+    said = continue_greedily(model, ids, num_tokens, stop=None if steady else end)
     model.train(training)
-    return tokenizer.decode(said)
+    return tokenizer.decode(said[: said.index(end)] if end in said else said)
 
 
 def _hash_weights(trained: Trained) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from samovar.corpus.build.commit import whole_file
+from samovar.digests import hash_file
 from samovar.errors import ShardError
 
 if TYPE_CHECKING:
@@ -127,14 +128,6 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield data
 
 
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    for data in _pieces(path):
-        digest.update(data)
-    return digest.hexdigest()
-
-
 # -- opening --------------------------------------------------------------------------------------------------------
 def read_index(folder: Path, *, tokenizer_sha256: str = "", verify: bool = False) -> Index:
     """Read the index of a folder of shards and check that the files are what it says: sizes always, hashes when `verify` is set.
@@ -181,8 +174,31 @@ def _check_shard(folder: Path, shard: Shard, dtype: str, verify: bool) -> None:
     if found != wanted:
         what = "nothing" if found < 0 else f"{found:,} bytes"
         raise ShardError(f"expected {wanted:,} bytes at {path}, found {what}: copy or prepare the tokens again")
-    if verify and hash_file(path) != shard.sha256:
+    if verify:
+        _check_content(folder, shard)
+
+
+def _check_content(folder: Path, shard: Shard) -> None:
+    path = folder / shard.file
+    try:
+        found = hash_file(path)
+    except OSError as error:
+        raise ShardError(
+            f"expected to read {path}, found: {error.strerror or error}: copy or prepare it again"
+        ) from error
+    if found != shard.sha256:
         raise ShardError(f"expected the SHA-256 {shard.sha256[:12]}… of {path}, found another: it is damaged, copy or prepare it again")  # fmt: skip
+
+
+def verify_shards(folder: Path, index: Index, part: int = 0, num_parts: int = 1) -> None:
+    """Read shards and compare their hashes: all, or every `num_parts`-th from `part` on, when several processes share the work.
+
+    Raises:
+        ShardError: one is damaged.
+    """
+    shards = [shard for split in SPLITS for shard in index.splits[split]]
+    for shard in shards[part::num_parts]:
+        _check_content(folder, shard)
 
 
 def map_shard(path: Path, dtype: str) -> npt.NDArray[np.unsignedinteger[Any]]:
@@ -190,3 +206,20 @@ def map_shard(path: Path, dtype: str) -> npt.NDArray[np.unsignedinteger[Any]]:
     import numpy as np
 
     return np.memmap(path, np.dtype(dtype), "r")
+
+
+def read_held_out(folder: Path, tokenizer_sha256: str) -> Iterator[list[int]]:
+    """Yield the validation documents of a folder of shards, in ids without the separator.
+
+    Raises:
+        ShardError: see `read_index`.
+    """
+    import numpy as np
+
+    index = read_index(folder, tokenizer_sha256=tokenizer_sha256)
+    for shard in index.splits["val"]:
+        ids = map_shard(folder / shard.file, index.dtype)
+        start = 0
+        for end in np.flatnonzero(ids == index.eot):
+            yield ids[start:end].tolist()
+            start = int(end) + 1

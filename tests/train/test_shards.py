@@ -24,8 +24,9 @@ pytest.importorskip("rustbpe")
 
 from samovar.errors import ShardError, TrainingError
 from samovar.train import prepare as preparing
+from samovar.train.batches import Batches
 from samovar.train.prepare import prepare
-from samovar.train.shards import SPLITS, Index, Split, dtype_of, map_shard, read_index, write_shard
+from samovar.train.shards import SPLITS, Index, Split, dtype_of, map_shard, read_index, verify_shards, write_shard
 from samovar.train.texts import Text, by_key, check_language, plan_units, read_units, thin
 from samovar.train.tokenizer import Tokenizer
 
@@ -136,6 +137,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from samovar.train import prepare as preparing
+from samovar.train.batches import Batches
 real = preparing.do_unit
 def slow(*arguments):
     made = real(*arguments)
@@ -354,6 +356,34 @@ def test_a_turned_bit_is_found_by_verifying(tokens: Path) -> None:
     read_index(tokens)  # the size is right
     with pytest.raises(ShardError, match="SHA-256"):
         read_index(tokens, verify=True)
+
+
+def test_each_process_proves_its_part(tokens: Path) -> None:
+    index = read_index(tokens)
+    damaged = index.splits["val"][0]
+    data = bytearray((tokens / damaged.file).read_bytes())
+    data[7] ^= 64
+    (tokens / damaged.file).write_bytes(data)
+    verify_shards(tokens, index, 0, 3)
+    with pytest.raises(
+        ShardError, match=rf"SHA-256 {damaged.sha256[:12]}… of .*{damaged.file}, found another: it is damaged"
+    ):
+        verify_shards(tokens, index, 1, 3)
+    verify_shards(tokens, index, 2, 3)
+
+
+def test_ids_that_cannot_be_are_refused_when_read(tokens: Path) -> None:
+    batches = Batches(tokens, "train", 64)
+    batches.read(0, batches.num_sequences)
+    path = tokens / batches.index.splits["train"][0].file
+    with path.open("r+b") as file:  # the same file, changed while the run has it open
+        file.seek(200)
+        file.write(b"\xff\xff")
+    with pytest.raises(
+        ShardError,
+        match=r"expected ids below 2,048 in the shards of .*, found 65,535: a file was damaged after the start",
+    ):
+        batches.read(0, batches.num_sequences)
 
 
 def test_tokens_of_another_tokenizer(tokens: Path) -> None:

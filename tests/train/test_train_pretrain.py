@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[2] / "samovar" / "packs" / "ru" / "library"
+RUNS = Path(__file__).parents[2] / "runs"
 
 
 def samovar(*arguments: str, home: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -94,6 +97,165 @@ def test_it_learns_is_killed_goes_on_and_is_exported(prepared: Path, tmp_path: P
     assert json.loads(made.stdout)["step"] == 78
 
 
+def start(prepared: Path, output: Path, *more: str, processes: int = 0) -> subprocess.Popen[str]:
+    """Start a training that is to be disturbed, through torchrun when `processes` are given."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes else []
+    arguments = [str(prepared / "tokens"), "-t", str(prepared / "tok"), "-o", str(output), *OPTIONS, *more]
+    return subprocess.Popen(
+        [sys.executable, *launcher, "-m", "samovar", "train", "pretrain", *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "SAMOVAR_HOME": str(prepared), "SAMOVAR_LANG": "en"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_step(run: Path, step: int) -> None:
+    """Wait until the curve of a run has come so far."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        if (run / "log.jsonl").exists() and len((run / "log.jsonl").read_text("utf-8").splitlines()) >= step:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no step {step} in time")
+
+
+def curve(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
+
+
+ENDLESS = ("--num-tokens", "4000000")
+
+
+@pytest.mark.slow
+def test_torchrun_with_shards_stops_at_term_and_one_process_goes_on(prepared: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed"
+    child = start(prepared, mixed, *ENDLESS, "--shard", "on", processes=2)
+    wait_for_step(mixed, 10)
+    child.send_signal(signal.SIGTERM)
+    _, errors = child.communicate(timeout=120)
+    step = len(curve(mixed))
+    assert f"Stopped and saved after step {step}: the same command goes on." in errors
+    assert (mixed / "checkpoints" / f"step-{step:07d}" / "optimizer-1of2.safetensors").exists()
+    for folder in (mixed, tmp_path / "alone"):
+        child = start(prepared, folder, *ENDLESS)
+        wait_for_step(folder, step + 5)
+        child.send_signal(signal.SIGUSR1)
+        assert child.wait(timeout=60) == 75, child.communicate()
+        child.communicate()
+    assert curve(mixed)[: step + 5] == pytest.approx(curve(tmp_path / "alone")[: step + 5], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_a_second_one_ends_at_once(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    child = start(prepared, run, *ENDLESS)
+    wait_for_step(run, 3)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130 and f"Stopped and saved after step {len(curve(run))}" in errors
+    assert (run / "checkpoints" / f"step-{len(curve(run)):07d}" / "state.json").exists()
+
+
+def test_stops_tell_a_second_press_from_an_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    from samovar.commands.stops import AGAIN, INTERRUPTED, Stops
+
+    now = [100.0]
+    monkeypatch.setattr("samovar.commands.stops.time.monotonic", lambda: now[0])
+    asked: list[float] = []
+    with Stops(lambda: asked.append(now[0])) as stops:
+        os.kill(os.getpid(), signal.SIGINT)
+        now[0] += 0.2
+        os.kill(os.getpid(), signal.SIGINT)  # torchrun's echo of the same press
+        assert asked == [100.0] and stops.status == INTERRUPTED
+        now[0] += 2
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    with Stops(lambda: asked.append(0.0)) as stops:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)  # a scheduler and torchrun
+        assert asked == [100.0, 0.0] and stops.happened and stops.status == AGAIN
+        os.kill(os.getpid(), signal.SIGINT)  # a person who has no patience presses once more: after that it ends
+        assert stops.status == AGAIN
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_half_an_environment_of_torchrun_is_refused(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = train(prepared, tmp_path / "run", check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "expected MASTER_ADDR, MASTER_PORT beside RANK=0, WORLD_SIZE=2 in the environment" in done.stderr
+    assert "torchrun --nproc-per-node N -m samovar train" in done.stderr
+
+
+def test_a_plan_says_hours_and_cost(tmp_path: Path) -> None:
+    done = samovar("train", "plan", "--depth", "20", "--mfu", "50", "--price", "3", "--json", home=tmp_path)
+    facts = json.loads(done.stdout)
+    one, eight, many = facts["expected"]
+    assert [row["gpus"] for row in facts["expected"]] == [1, 8, 64]
+    assert one["hours"] == pytest.approx(facts["flops"] / (0.5 * 989e12) / 3600) and one["cost"] == pytest.approx(
+        3 * one["hours"]
+    )
+    assert many["hours"] == pytest.approx(one["hours"] / 64) and eight["cost"] == pytest.approx(one["cost"])
+    assert one["fits"] and not one["sharded"]
+    large = samovar("train", "plan", "--depth", "64", "--gpus", "1,8", "--tokens-per-s", "1000", home=tmp_path).stdout
+    assert "does not fit" in large and "weights and state in parts" in large and "1000 tokens/s on one GPU" in large
+    wrong = samovar("train", "plan", "--gpus", "8,x", home=tmp_path, check=False)
+    assert wrong.returncode == 2 and "found “8,x”" in wrong.stderr
+
+
+def test_the_times_in_the_script_for_large_machines_are_those_the_plan_gives() -> None:
+    from samovar.train.forecast import forecast
+    from samovar.train.size import plan_run
+
+    line = re.compile(
+        r"#\s+depth (\d+):\s+([\d.]+) B weights,\s+([\d.]+) B tokens, ([\d.e+]+) FLOP,\s+([\d.]+) h, cost\s+(\d+)\n"
+    )
+    found = line.findall((RUNS / "h100.sh").read_text("utf-8"))
+    assert len(found) == 4
+    for depth, weights, tokens, flops, hours, cost in found:
+        plan = plan_run(int(depth), 65_536, seq_len=2048)
+        eight = forecast(plan, 8, mfu=50.0, price=3.0)
+        assert (weights, tokens) == (f"{plan.model.num_parameters / 1e9:.2f}", f"{plan.num_tokens / 1e9:.1f}")
+        assert (flops, hours, cost) == (
+            f"{plan.num_tokens * plan.model.flops_per_token(2048):.1e}", f"{eight.hours:.1f}", f"{eight.cost:.0f}",
+        )  # fmt: skip
+
+
+SLURM = {
+    "srun": 'shift; exec "$PYTHON" -m torch.distributed.run --standalone --nproc-per-node 2 ${@:10}',
+    "scontrol": 'if [ "$1" = show ]; then echo localhost; else echo "$@" >> "$REQUEUED"; fi',
+    "scancel": "exit 1",  # no such step: the script falls back on the process
+}
+"""What stands in for Slurm: `srun` starts torchrun here, on one node, with what follows the script's ten words about the rendezvous."""
+
+
+@pytest.mark.slow
+def test_the_slurm_script_stops_before_its_time_is_up_and_queues_itself_again(prepared: Path, tmp_path: Path) -> None:
+    for name, body in SLURM.items():
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/bash\n{body}\n", "utf-8")
+        path.chmod(0o755)
+    run = tmp_path / "run"
+    environment = {
+        **os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHON": sys.executable, "REQUEUED": str(tmp_path / "requeued"),
+        "SLURM_JOB_NODELIST": "localhost", "SLURM_NNODES": "1", "SLURM_JOB_ID": "7", "OMP_NUM_THREADS": "1", "SAMOVAR_LANG": "en",
+        "SAMOVAR_HOME": str(prepared), "TOKENS": str(prepared / "tokens"), "TOKENIZER": str(prepared / "tok"), "OUT": str(run),
+        "GPUS_PER_NODE": "2", "MORE": " ".join((*OPTIONS, *ENDLESS)),
+    }  # fmt: skip
+    job = subprocess.Popen(["bash", str(RUNS / "cluster.slurm")], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    wait_for_step(run, 5)
+    job.send_signal(signal.SIGUSR1)
+    said, errors = job.communicate(timeout=120)
+    assert job.returncode == 0 and "queued again" in said, errors[-2000:]
+    assert (tmp_path / "requeued").read_text() == "requeue 7\n"
+    assert (run / "checkpoints" / f"step-{len(curve(run)):07d}" / "state.json").exists()
+
+
 def test_a_dry_run_says_how_large_it_would_be_and_makes_nothing(prepared: Path, tmp_path: Path) -> None:
     done = train(prepared, tmp_path / "run", "--dry-run", "--json")
     assert json.loads(done.stdout)["parameters"] > 100_000 and not (tmp_path / "run").exists()
@@ -125,6 +287,48 @@ def test_a_damaged_shard_is_refused(prepared: Path, tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:-100])
     done = samovar("train", "pretrain", str(tokens), "-t", str(prepared / "tok"), "-o", str(tmp_path / "run"), *OPTIONS, home=prepared, check=False)  # fmt: skip
     assert done.returncode == 1 and shard.name in done.stderr
+
+
+def test_a_turned_bit_is_found_before_the_first_step(prepared: Path, tmp_path: Path) -> None:
+    import shutil
+
+    tokens = tmp_path / "tokens"
+    shutil.copytree(prepared / "tokens", tokens)
+    shard = next(tokens.glob("train-*.bin"))
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    done = samovar("train", "pretrain", str(tokens), "-t", str(prepared / "tok"), "-o", str(tmp_path / "run"), *OPTIONS, home=prepared, check=False)  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"of {shard}, found another: it is damaged, copy or prepare it again" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_curves_are_written_for_tensorboard_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for its writer: what is asked of it are numbers for a folder, nothing of a network."""
+    import types
+
+    from samovar.commands.train_pretrain import open_tensorboard
+    from samovar.train.loop import Report
+
+    said: list[tuple[object, ...]] = []
+
+    class Writer:
+        def __init__(self, folder: str, purge_step: int) -> None:
+            said.append((folder, purge_step))
+
+        def add_scalar(self, *values: object) -> None:
+            said.append(values)
+
+    trainer = types.SimpleNamespace(team=types.SimpleNamespace(is_first=True), folder=tmp_path, step=3)
+    if importlib.util.find_spec("tensorboard") is None:
+        assert open_tensorboard(trainer)(None) is None  # type: ignore[arg-type, func-returns-value]
+    module = types.ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    open_tensorboard(trainer)(Report(4, 100, 2.5, 1.0, 0.5, 10.0, float("nan"), 1.0))  # type: ignore[arg-type]
+    assert said[0] == (str(tmp_path / "tb"), 3) and ("loss", 2.5, 4) in said
+    assert not [values for values in said if values[0] in ("mfu", "bits")]  # not measured
 
 
 def test_the_curve_is_drawn() -> None:

@@ -1,0 +1,57 @@
+"""How a long run is asked to end: Ctrl-C by a person, TERM or USR1 by a scheduler. The run finishes its step and saves; the status tells why.
+
+A second Ctrl-C ends at once. Knows no run: it calls what it is given.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+AGAIN = 75
+"""Exit status after TERM or USR1: saved, the same command goes on (EX_TEMPFAIL of sysexits.h)."""
+INTERRUPTED = 130
+ONE_PRESS_SECONDS = 1.0
+"""Two interrupts within this time are one: torchrun passes on the Ctrl-C that the terminal has sent to all."""
+
+
+class Stops:
+    """Signals that ask to stop, for a ``with`` block: the first calls `on_first`, a later Ctrl-C raises `KeyboardInterrupt`.
+
+    Outside the main thread (where Python allows no handlers) it changes nothing. `status` is the exit status to end with.
+    """
+
+    def __init__(self, on_first: Callable[[], None]) -> None:
+        self._on_first = on_first
+        self._previous: dict[int, Any] = {}
+        self._first_press: float | None = None
+        self.happened = False
+        self.status = AGAIN
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if number == signal.SIGINT:
+            if self._first_press is not None and now - self._first_press > ONE_PRESS_SECONDS:
+                raise KeyboardInterrupt
+            self._first_press = self._first_press or now
+            self.status = self.status if self.happened else INTERRUPTED
+        if not self.happened:
+            self.happened = True
+            self._on_first()
+
+    def __enter__(self) -> Stops:
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+                if (number := getattr(signal, name, None)) is not None:
+                    self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
