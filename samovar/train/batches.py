@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from samovar.errors import ShardError
 from samovar.train.shards import Split, map_shard, read_index
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Numbers = npt.NDArray[np.uint64]
     Tokens = npt.NDArray[np.int64]
+
+Read = TypeVar("Read", covariant=True)
 
 _ROUNDS = 4
 _MIX = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # splitmix64 (Steele, Lea & Flood 2014)
@@ -45,6 +47,7 @@ class Batches:
         self, folder: Path, split: Split, seq_len: int, *, seed: int = 0, tokenizer_sha256: str = "", verify: bool = False
     ) -> None:  # fmt: skip
         self.index = read_index(folder, tokenizer_sha256=tokenizer_sha256, verify=verify)
+        self._folder = folder
         self.seq_len = seq_len
         self.seed = seed
         shards = [shard for shard in self.index.splits[split] if shard.num_tokens]
@@ -93,6 +96,11 @@ class Batches:
         out = np.empty((len(numbers), self.seq_len + 1), np.int64)
         for row, number in enumerate(numbers.tolist()):
             self._copy(number * self.seq_len, out[row])
+        if len(out) and int(out.max()) >= self.index.vocab_size:
+            raise ShardError(
+                f"expected ids below {self.index.vocab_size:,} in the shards of {self._folder}, found {int(out.max()):,}: a file was damaged "
+                "after the start; copy or prepare the tokens again, then give the same command: it goes on"
+            )
         return out
 
     def _copy(self, start: int, row: Tokens) -> None:
@@ -149,14 +157,24 @@ def token_bytes(tokenizer: Tokenizer) -> npt.NDArray[np.int64]:
 
 
 # -- reading ahead --------------------------------------------------------------------------------------------------
-class Prefetch:
-    """Reads ahead in a thread, so that loading never waits: yields (cursor, tokens) for `cursor`, `cursor` + `stride`, … without end.
+class Readable(Protocol[Read]):
+    """Rows by number, such as `Batches`; read from another thread."""
+
+    def read(self, cursor: int, count: int) -> Read:
+        """Return the rows `cursor` … `cursor` + `count` - 1."""
+        ...
+
+
+class Prefetch(Generic[Read]):
+    """Reads ahead in a thread, so that loading never waits: yields (cursor, rows) for `cursor`, `cursor` + `stride`, … without end.
 
     `count` sequences each; `stride` (default `count`) is larger when several processes share the work: rank r of w begins at its own cursor
     and strides over the whole batch. Close it, or use it in a ``with`` block.
     """
 
-    def __init__(self, batches: Batches, cursor: int, count: int, *, stride: int = 0, depth: int = 4) -> None:
+    def __init__(
+        self, batches: Readable[Read], cursor: int, count: int, *, stride: int = 0, depth: int = 4
+    ) -> None:  # fmt: skip
         self._batches = batches
         self._queue: queue.Queue[tuple[int, Any]] = queue.Queue(maxsize=max(1, depth))
         self._stop = threading.Event()
@@ -184,12 +202,12 @@ class Prefetch:
             except queue.Full:
                 continue
 
-    def __iter__(self) -> Iterator[tuple[int, Tokens]]:
+    def __iter__(self) -> Iterator[tuple[int, Read]]:
         while True:
             yield self.take()
 
-    def take(self) -> tuple[int, Tokens]:
-        """Return the next (cursor, tokens); what failed in the thread is raised here."""
+    def take(self) -> tuple[int, Read]:
+        """Return the next (cursor, rows); what failed in the thread is raised here."""
         if self._stop.is_set():
             raise ShardError("expected an open reader, found one that is closed")
         cursor, item = self._queue.get()
@@ -210,3 +228,31 @@ class Prefetch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class StepRows(Generic[Read]):
+    """What one process reads for each step of a run, ahead of time: `count` rows from the cursor asked for, the next `stride` further on.
+
+    A cursor that does not follow the last (after a return to an earlier state) begins anew there, so what is read depends on the cursor alone.
+    """
+
+    def __init__(self, batches: Readable[Read], count: int, stride: int) -> None:
+        self._batches, self._count, self._stride = batches, count, stride
+        self._ahead: Prefetch[Read] | None = None
+        self._next = -1
+
+    def take(self, cursor: int) -> Read:
+        """Return the rows from `cursor` on."""
+        if self._ahead is None or cursor != self._next:
+            self.close()
+            self._ahead = Prefetch(self._batches, cursor, self._count, stride=self._stride, depth=2)
+        found, rows = self._ahead.take()
+        assert found == cursor, f"asked for {cursor}, read {found}"
+        self._next = cursor + self._stride
+        return rows
+
+    def close(self) -> None:
+        """Stop reading ahead; `take` begins again."""
+        if self._ahead is not None:
+            self._ahead.close()
+        self._ahead = None

@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -20,14 +21,15 @@ import torch
 from torch import Tensor
 
 from samovar.errors import DivergedError, TrainingError
+from samovar.train.batches import StepRows
 from samovar.train.bits import measure_bits
-from samovar.train.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
+from samovar.train.checkpoint import Checkpoint, find_checkpoint, name_checkpoint, read_checkpoint, save_checkpoint
 from samovar.train.config import RunConfig
 from samovar.train.distributed import Team
 from samovar.train.generate import continue_greedily
-from samovar.train.hardware import check_disk, choose_device_batch, choose_precision, peak_flops
-from samovar.train.model import IGNORED, LanguageModel, number_documents
-from samovar.train.optim import Optimiser
+from samovar.train.hardware import check_disk, choose_device_batch, choose_precision, keep_memory, peak_flops
+from samovar.train.model import IGNORED, number_documents
+from samovar.train.placement import place_model
 
 CONFIG, LOG, SAMPLES, CHECKPOINTS = "config.json", "log.jsonl", "samples.jsonl", "checkpoints"
 MAX_ROLLBACKS = 3
@@ -55,6 +57,24 @@ class MaskedRows(Protocol):
     ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.bool_]]]:
         """Return rows and which of their tokens count as targets, [count, seq_len + 1] each; every row has one that counts."""
         ...
+
+
+Pair = tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Rows as tokens and what should follow each, [count, seq_len] each; what does not count is `IGNORED`."""
+
+    rows: Rows | MaskedRows
+
+    def read(self, cursor: int, count: int) -> Pair:
+        """Return rows `cursor` … of the endless order."""
+        if isinstance(self.rows, MaskedRows):
+            read, mask = self.rows.read_masked(cursor, count)
+            return read[:, :-1], np.where(mask[:, 1:], read[:, 1:], IGNORED)
+        read = self.rows.read(cursor, count)
+        return read[:, :-1], read[:, 1:]
 
 
 class Texts(Protocol):
@@ -115,14 +135,18 @@ class Trainer:
         self._initial = initial
         self._open_folder()
         self.dtype = choose_precision(plan.precision, team.device)
-        self.device_batch = choose_device_batch(plan, team.world, team.device, self.dtype)
+        keep_memory(team.device)
+        compiling = plan.compile and can_compile()
+        self.placement = place_model(plan, team, self.dtype, compiling=compiling)
+        self.model, self._loss = self.placement.model, self.placement.loss
+        self.device_batch = team.least(
+            choose_device_batch(plan, team.world, team.device, self.dtype, team.world if self.placement.sharded else 1)
+        )
         self.peak = peak_flops(team.device, self.dtype) * team.world
         self._token_bytes = torch.as_tensor(np.asarray(sources.token_bytes, dtype=np.int64), device=team.device)
-        self.model = LanguageModel(plan.model).to(team.device)
-        compiling = plan.compile and can_compile()
-        self._loss = torch.compile(self.model.loss, dynamic=False) if compiling else self.model.loss
-        self._compiling = compiling and team.device.type == "cuda"
+        self._ahead = StepRows(Pairs(sources.train), self._share, plan.batch_sequences)
         self.step = self.cursor = self.num_rollbacks = 0
+        self.wants_stop = self.stopping = False
         self.seconds = 0.0
         self._start_over()
 
@@ -146,19 +170,10 @@ class Trainer:
     def _start_over(self) -> None:
         """Take the newest complete checkpoint, or the beginning."""
         self.team.barrier()
-        self._optimiser = Optimiser(
-            self.model,
-            self.plan,
-            rank=self.team.rank,
-            world=self.team.world,
-            compile_step=self._compiling,
-            exchange=self.team.exchange,
-        )
-        found = find_checkpoint(self.folder / CHECKPOINTS, warn=self._warn)
+        self._optimiser = self.placement.make_optimiser()
+        found = self._find()
         if found is None:
-            self.model.initialise(self.plan.seed)
-            if self._initial is not None:
-                self.model.load_state_dict(self._initial)
+            self.placement.begin(self.plan.seed, self._initial)
             self.step = self.cursor = 0
             self.seconds = 0.0
         else:
@@ -166,15 +181,22 @@ class Trainer:
         if self.team.is_first:
             cut_log(self.folder / LOG, self.step)
 
+    def _find(self) -> Checkpoint | None:
+        """Return the newest complete checkpoint; process 0 proves it for all."""
+        folder = self.folder / CHECKPOINTS
+        found = find_checkpoint(folder, warn=self._warn) if self.team.is_first else None
+        step = self.team.first(found.step if found is not None else -1)
+        return found if self.team.is_first or step < 0 else read_checkpoint(name_checkpoint(folder, step), prove=False)
+
     def _restore(self, found: Checkpoint) -> None:
         tokenizer = str(found.state.get("tokenizer_sha256", ""))
         if tokenizer != self.plan.tokenizer_sha256:
             raise TrainingError(
                 f"expected the tokenizer {tokenizer[:12]} that {found.folder} was trained with, found {self.plan.tokenizer_sha256[:12]}"
             )
-        self.model.load_state_dict(found.weights())
+        self.placement.restore(found)
         try:
-            self._optimiser.load_tensors(found.optimiser())
+            self._optimiser.load_tensors(found.open_optimiser())
         except KeyError as error:
             raise TrainingError(
                 f"expected optimiser state for {error} in {found.folder}: delete this folder"
@@ -187,7 +209,7 @@ class Trainer:
         save_checkpoint(
             self.folder / CHECKPOINTS,
             self.step,
-            weights=self.model.state_dict() if self.team.is_first else None,
+            weights=self.placement.weights(),
             optimiser=self._optimiser.state_tensors(own_only=not self.team.is_first),
             state={
                 "cursor": self.cursor,
@@ -197,44 +219,52 @@ class Trainer:
             },
             rank=self.team.rank,
             world=self.team.world,
-            barrier=self.team.barrier,
+            agree=self.team.any,
             keep=self.plan.keep,
         )
 
     # ---- the loop ----------------------------------------------------------------------------------------------------------
 
     def run(self) -> Iterator[Report]:
-        """Yield a report for each step until the plan's last; checkpoints are written on the way.
+        """Yield a report for each step until the plan's last, or until asked to stop; checkpoints are written on the way.
 
         Raises:
             DivergedError: the loss was no number again after `MAX_ROLLBACKS` returns to good states.
             TrainingError: a checkpoint cannot be written.
         """
-        while self.step < self.plan.num_steps:
-            report = self._take_step()
-            if report is None:
-                self._roll_back()
-                continue
-            last = self.step == self.plan.num_steps
-            if last or self.step % self.plan.eval_every == 0:
-                report = Report(**{**asdict(report), "bits": self.measure()})
-            if self.team.is_first:
-                append_line(self.folder / LOG, clean_numbers(asdict(report)))
-            if self.plan.sample_every and (last or self.step % self.plan.sample_every == 0):
-                self._write_samples()
-            if last or self.step % self.plan.save_every == 0:
-                self.save()
-            yield report
+        with closing(self._ahead):
+            while self.step < self.plan.num_steps and not self.stopping:
+                report = self._take_step()
+                if report is None:
+                    self._roll_back()
+                    continue
+                yield self._look(report)
+
+    def _look(self, report: Report) -> Report:
+        """Do what is due after a step: measure, log, write samples, save."""
+        last = self.step == self.plan.num_steps
+        if last or self.step % self.plan.eval_every == 0:
+            report = Report(**{**asdict(report), "bits": self.measure()})
+        if self.team.is_first:
+            append_line(self.folder / LOG, clean_numbers(asdict(report)))
+        if self.plan.sample_every and (last or self.step % self.plan.sample_every == 0):
+            self._write_samples()
+        if last or self.stopping or self.step % self.plan.save_every == 0:
+            self.save()
+        return report
+
+    def ask_to_stop(self) -> None:
+        """End after this step with a checkpoint, in all processes, whichever of them is asked. Safe in a signal handler."""
+        self.wants_stop = True
 
     def _take_step(self) -> Report | None:
         """Do one optimiser step; None (and nothing changed) when loss or gradients are no numbers."""
         started = time.perf_counter()
         loss = self._accumulate()
-        weights = [weight for weight in self.model.parameters() if weight.grad is not None]
-        grads = [weight.grad for weight in weights if weight.grad is not None]
-        self.team.average(grads)
-        norm = torch.nn.utils.get_total_norm(grads)
-        value, grad_norm = float(self.team.mean(loss)), float(norm)
+        grad_norm = float(self.placement.finish_gradients())
+        asked = torch.full_like(loss, float(self.wants_stop))
+        value, stop = self.team.mean(torch.stack((loss, asked))).tolist()
+        self.stopping = stop > 0
         if not (math.isfinite(value) and math.isfinite(grad_norm)):
             self.model.zero_grad(set_to_none=True)
             return None
@@ -259,43 +289,35 @@ class Trainer:
 
     def _accumulate(self) -> Tensor:
         """Add up the gradients of this process's share of a step; return the mean loss."""
-        share = self.plan.batch_sequences // self.team.world
-        count = share // self.device_batch
-        first = self.cursor + self.team.rank * share
+        tokens, targets = self._ahead.take(self.cursor + self.team.rank * self._share)
+        parts = range(0, self._share, self.device_batch)
         total = torch.zeros((), device=self.team.device)
-        starts = range(first, first + count * self.device_batch, self.device_batch)
-        weights = self._weigh(starts)
-        for weight, start in zip(weights, starts, strict=True):
-            tokens, targets = self._split(self.sources.train, start, self.device_batch)
+        for weight, start in zip(self._weigh(targets), parts, strict=True):
+            part = slice(start, start + self.device_batch)
+            x, y = self._move(tokens[part]), self._move(targets[part])
             with torch.autocast(self.team.device.type, dtype=torch.bfloat16, enabled=self.dtype == torch.bfloat16):
-                loss = self._loss(tokens, targets, number_documents(tokens, self.sources.separator))
+                loss = self._loss(x, y, number_documents(x, self.sources.separator))
             (loss / weight).backward()
             total += loss.detach() / weight
         return total
 
-    def _weigh(self, starts: range) -> list[float]:
+    @property
+    def _share(self) -> int:
+        """Sequences of a step that this process reads."""
+        return self.plan.batch_sequences // self.team.world
+
+    def _weigh(self, targets: np.ndarray[Any, Any]) -> list[float]:
         """Return what the mean loss of each part is divided by, so that every target of the step weighs the same in all processes."""
-        rows = self.sources.train
-        if not isinstance(rows, MaskedRows):
-            return [len(starts)] * len(starts)
-        counts = [int(rows.read_masked(start, self.device_batch)[1][:, 1:].sum()) for start in starts]
+        count = self._share // self.device_batch
+        if not isinstance(self.sources.train, MaskedRows):
+            return [count] * count
+        counts = (targets != IGNORED).reshape(count, -1).sum(axis=1).tolist()
         total = torch.tensor([float(sum(counts))], device=self.team.device)
         self.team.total(total)
-        return [float(total) / (count * self.team.world) for count in counts]
+        return [float(total) / (each * self.team.world) for each in counts]
 
-    def _split(self, rows: Rows | MaskedRows, start: int, count: int) -> tuple[Tensor, Tensor]:
-        """Return tokens and targets of rows, [count, seq_len] each; what does not count is `IGNORED`."""
-        if isinstance(rows, MaskedRows):
-            read, mask = rows.read_masked(start, count)
-            targets = np.where(mask[:, 1:], read[:, 1:], IGNORED)
-        else:
-            read = rows.read(start, count)
-            targets = read[:, 1:]
-        move = self.team.device
-        return (
-            torch.from_numpy(read).to(move, non_blocking=True)[:, :-1].contiguous(),
-            torch.from_numpy(targets).to(move, non_blocking=True).contiguous(),
-        )
+    def _move(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
+        return torch.from_numpy(rows).to(self.team.device, non_blocking=True).contiguous()
 
     def _roll_back(self) -> None:
         """Return to the last good state and pass over what broke it."""
@@ -320,29 +342,39 @@ class Trainer:
         """Return bits per byte on the held-out text."""
         wanted = max(self.team.world, self.plan.eval_tokens // self.plan.seq_len)
         count = min(wanted, self.sources.val.num_sequences)
-        rows = (
-            self._split(self.sources.val, start, min(self.device_batch, count - start))
-            for number, start in enumerate(range(0, count, self.device_batch))
-            if number % self.team.world == self.team.rank
+        return measure_bits(
+            self.model, self._held_out(count), self._token_bytes, self.sources.separator, self.team, self.dtype
         )
-        return measure_bits(self.model, rows, self._token_bytes, self.sources.separator, self.team, self.dtype)
+
+    def _held_out(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield this process's parts of the held-out rows: as many in each, since a forward pass may be common work; those beyond the
+        last count for nothing."""
+        starts, rows = range(0, count, self.device_batch), Pairs(self.sources.val)
+        for number in range(self.team.rank, -(-len(starts) // self.team.world) * self.team.world, self.team.world):
+            start = starts[min(number, len(starts) - 1)]
+            tokens, targets = map(self._move, rows.read(start, min(self.device_batch, count - start)))
+            yield tokens, targets if number < len(starts) else torch.full_like(targets, IGNORED)
 
     def _write_samples(self) -> None:
         tokenizer = self.sources.tokenizer
-        if tokenizer is None or not self.team.is_first:
+        if tokenizer is None or not (self.team.is_first or self.placement.sharded):
             return
+        ends = None if self.placement.sharded else self.sources.separator  # common work has one length in all
         self.model.eval()
         for prompt in self.sources.prompts:
             tokens = [self.sources.separator, *tokenizer.encode(prompt)]
-            following = continue_greedily(self.model, tokens, SAMPLE_TOKENS, stop=self.sources.separator)
-            text = tokenizer.decode(following)
-            append_line(self.folder / SAMPLES, {"step": self.step, "prompt": prompt, "text": text})
+            following = continue_greedily(self.model, tokens, SAMPLE_TOKENS, stop=ends)
+            if self.sources.separator in following:
+                following = following[: following.index(self.sources.separator)]
+            if self.team.is_first:
+                text = tokenizer.decode(following)
+                append_line(self.folder / SAMPLES, {"step": self.step, "prompt": prompt, "text": text})
         self.model.train()
 
 
 def list_differences(begun: RunConfig, asked: RunConfig) -> list[str]:
     """Return the names of what differs between two plans and would change the curve."""
-    free = {"device_batch", "compile", "keep", "save_every", "sample_every", "eval_every", "eval_tokens"}
+    free = {"device_batch", "compile", "keep", "save_every", "sample_every", "eval_every", "eval_tokens", "shard"}
     old, new = asdict(begun), asdict(asked)
     return [name for name in old if name not in free and old[name] != new[name]]
 

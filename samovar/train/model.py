@@ -7,14 +7,22 @@ Knows nothing about optimisation or files. Source: Qwen3 technical report (arXiv
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from samovar.train.attention import attend
 from samovar.train.config import ModelConfig
+from samovar.train.cross_entropy import list_nats, mean_nats
 
 IGNORED = -100
 """Targets of this value carry no loss."""
+EMBEDDING_DEVIATION = {False: 0.8, True: 0.02}
+"""By whether the table is the output layer too. Alone it may be wide: .5 gave .015 bits per byte less than .02 (benchmarks/train_bits.py)."""
+GATE_SHARE = 0.5
+"""The two matrices that an MLP multiplies begin at this share of the other matrices' deviation."""
 
 
 class RMSNorm(nn.Module):
@@ -31,8 +39,9 @@ class RMSNorm(nn.Module):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the pairs (i, i + half) of each head of `x` [batch, heads, length, head_dim] by the angles of their positions."""
+    """Turn the pairs (i, i + half) of each head of `x` [batch, length, heads, head_dim] by the angles of their positions."""
     low, high = x.chunk(2, dim=-1)
+    cos, sin = cos[:, None], sin[:, None]
     return torch.cat((low * cos - high * sin, high * cos + low * sin), dim=-1)
 
 
@@ -50,23 +59,15 @@ class Attention(nn.Module):
         self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the mixed values, [batch, length, hidden]. `mask` [batch, 1, length, length] is True where attention may look; None
-        means causal over the whole row."""
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, segments: Tensor | None) -> Tensor:
+        """Return the mixed values, [batch, length, hidden]. `segments` [batch, length] numbers the documents; None means one in each row."""
         batch, length, _ = x.shape
         c = self.config
-        q = self.q_norm(self.q_proj(x).view(batch, length, c.num_heads, c.head_dim)).transpose(1, 2)
-        k = self.k_norm(self.k_proj(x).view(batch, length, c.num_kv_heads, c.head_dim)).transpose(1, 2)
-        v = self.v_proj(x).view(batch, length, c.num_kv_heads, c.head_dim).transpose(1, 2)
-        mixed = F.scaled_dot_product_attention(
-            rotate(q, cos, sin),
-            rotate(k, cos, sin),
-            v,
-            attn_mask=mask,
-            is_causal=mask is None,
-            enable_gqa=c.num_heads != c.num_kv_heads,
-        )
-        return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, -1))
+        q = self.q_norm(self.q_proj(x).view(batch, length, c.num_heads, c.head_dim))
+        k = self.k_norm(self.k_proj(x).view(batch, length, c.num_kv_heads, c.head_dim))
+        v = self.v_proj(x).view(batch, length, c.num_kv_heads, c.head_dim)
+        mixed = attend(rotate(q, cos, sin), rotate(k, cos, sin), v, segments)
+        return self.o_proj(mixed.reshape(batch, length, -1))
 
 
 class MLP(nn.Module):
@@ -93,9 +94,9 @@ class Block(nn.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, segments: Tensor | None) -> Tensor:
         """Return the output, same shape."""
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, segments)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -131,30 +132,35 @@ class LanguageModel(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
-        """Fill the weights from a seed: the same on every device. Matrices uniform with variance 1 / fan-in; those that write to the
-        residual stream zero, so that every block starts as the identity; embeddings normal with deviation .02."""
+        """Fill the weights from a seed: the same on every device."""
+        for weight, value in self.initial_values(seed):
+            weight.copy_(value)
+
+    def initial_values(self, seed: int) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        """Yield each weight and what it begins as, whole and on the CPU. Matrices uniform with variance 1 / fan-in; those that write to
+        the residual stream zero, so that every block starts as the identity; embeddings normal, see `EMBEDDING_DEVIATION`."""
         generator = torch.Generator().manual_seed(seed)
         for name, weight in self.named_parameters():
             value = torch.zeros(weight.shape)
             if weight.ndim == 1:
                 value.fill_(1.0)
             elif name.endswith("embed_tokens.weight"):
-                value.normal_(0.0, 0.02, generator=generator)
+                value.normal_(0.0, EMBEDDING_DEVIATION[self.config.tie_embeddings], generator=generator)
             elif name.endswith("lm_head.weight"):
                 value.normal_(0.0, 0.001, generator=generator)
             elif not name.endswith(("o_proj.weight", "down_proj.weight")):
-                bound = (3.0 / weight.shape[1]) ** 0.5
+                share = GATE_SHARE if name.endswith(("gate_proj.weight", "up_proj.weight")) else 1.0
+                bound = share * (3.0 / weight.shape[1]) ** 0.5
                 value.uniform_(-bound, bound, generator=generator)
-            weight.copy_(value)
+            yield weight, value
 
     def hidden(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
         """Return the last hidden states, [batch, length, hidden]. `segments` [batch, length] numbers the documents of a row."""
         length = tokens.shape[1]
-        mask = None if segments is None else make_mask(segments)
         x = self.model.embed_tokens(tokens)
         cos, sin = self.cos[:length].to(x.dtype), self.sin[:length].to(x.dtype)
         for block in self.model.layers:
-            x = block(x, cos, sin, mask)
+            x = block(x, cos, sin, segments)
         return self.model.norm(x)
 
     def forward(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
@@ -165,9 +171,10 @@ class LanguageModel(nn.Module):
         self, tokens: Tensor, targets: Tensor, segments: Tensor | None = None, *, reduction: str = "mean"
     ) -> Tensor:
         """Return the cross-entropy in nats: its mean over targets that count, or ("none") one for each position, [batch, length]."""
-        logits = self(tokens, segments)
-        nats = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction=reduction)
-        return nats.view(targets.shape) if reduction == "none" else nats
+        hidden, wanted = self.hidden(tokens, segments).flatten(0, 1), targets.flatten()
+        if reduction == "none":
+            return list_nats(hidden, self.head_weight, wanted, IGNORED).view(targets.shape)
+        return mean_nats(hidden, self.head_weight, wanted, IGNORED)
 
 
 def make_rotary(config: ModelConfig) -> tuple[Tensor, Tensor]:
@@ -175,13 +182,6 @@ def make_rotary(config: ModelConfig) -> tuple[Tensor, Tensor]:
     steps = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
     angles = torch.outer(torch.arange(config.max_seq_len, dtype=torch.float32), config.rope_theta**-steps)
     return angles.cos(), angles.sin()
-
-
-def make_mask(segments: Tensor) -> Tensor:
-    """Return where attention may look, [batch, 1, length, length]: back, and in the same document."""
-    length = segments.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
-    return ((segments[:, :, None] == segments[:, None, :]) & causal)[:, None]
 
 
 def number_documents(tokens: Tensor, separator: int) -> Tensor:

@@ -11,7 +11,7 @@ arXiv:2510.05491), cautious weight decay (Chen et al. 2025, arXiv:2510.12402).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,16 +26,51 @@ POLAR_EXPRESS = (
 _MARGIN = 1.02  # the iteration needs a spectral norm of at most 1; the Frobenius norm bounds it
 
 
-def orthogonalise(matrices: Tensor) -> Tensor:
-    """Return U·Vᵀ of each matrix U·S·Vᵀ of a stack [count, rows, columns], approximately (singular values within about .9 … 1.1)."""
-    x = matrices.bfloat16() if matrices.is_cuda else matrices.float()
-    tall = x.shape[-2] > x.shape[-1]
-    x = x.mT if tall else x
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) * _MARGIN + 1e-6)
+def orthogonalise(matrices: Tensor, products: torch.dtype = torch.float32) -> Tensor:
+    """Return U·Vᵀ of each matrix U·S·Vᵀ of a stack [count, rows, columns], approximately (singular values within about .9 … 1.1).
+
+    `products` is the type of the matrix products on a CPU; on a GPU it is bf16."""
+    dtype = torch.bfloat16 if matrices.is_cuda else products
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = (matrices / (matrices.norm(dim=(-2, -1), keepdim=True) * _MARGIN + 1e-6)).to(dtype)
+    x = x.mT.contiguous() if tall else x
     for a, b, c in POLAR_EXPRESS:
-        square = x @ x.mT
-        x = a * x + (b * square + c * (square @ square)) @ x
+        square = torch.bmm(x, x.mT)
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return (x.mT if tall else x).to(matrices.dtype)
+
+
+def muon_update(
+    grads: Tensor,
+    momentum: Tensor,
+    second: Tensor,
+    beta: Tensor,
+    beta_second: Tensor,
+    products: torch.dtype = torch.float32,
+) -> Tensor:
+    """Return the step of a stack of matrices [count, rows, columns] and bring its state up to date in place; `second` is
+    [count, rows, 1] or [count, 1, columns]."""
+    momentum.lerp_(grads, 1 - beta)
+    step = orthogonalise(grads.lerp(momentum, beta), products)
+    axis = -1 if second.shape[-1] == 1 else -2
+    size = step.square().mean(dim=axis, keepdim=True)
+    second.lerp_(size, 1 - beta_second)
+    evened = step * second.clamp_min(1e-10).rsqrt()
+    return evened * (step.norm(dim=(-2, -1), keepdim=True) / evened.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-10))
+
+
+def apply_update(weights: Tensor, step: Tensor, rate: Tensor, decay: Tensor) -> None:
+    """Move weights by a step and decay them where that pulls the same way: element by element, so any part of a matrix will do.
+
+    `rate` is scaled already, see `scale_rate`."""
+    agree = (step * weights) >= 0
+    weights.sub_(rate * step + rate * decay * weights * agree)
+
+
+def scale_rate(shape: Sequence[int]) -> float:
+    """Return the factor on the rate for matrices of a shape [..., rows, columns]."""
+    rows, columns = shape[-2:]
+    return max(1.0, rows / columns) ** 0.5
 
 
 def muon_step(
@@ -47,20 +82,12 @@ def muon_step(
     beta: Tensor,
     beta_second: Tensor,
     decay: Tensor,
+    products: torch.dtype = torch.float32,
 ) -> None:
     """Step a stack of matrices in place; all tensors [count, rows, columns], but `second` [count, rows, 1] or [count, 1, columns], and the
     last four are scalars (tensors, so that a changing rate compiles once)."""
-    momentum.lerp_(grads, 1 - beta)
-    step = orthogonalise(grads.lerp(momentum, beta))
-    axis = -1 if second.shape[-1] == 1 else -2
-    size = step.square().mean(dim=axis, keepdim=True)
-    second.lerp_(size, 1 - beta_second)
-    evened = step * second.clamp_min(1e-10).rsqrt()
-    step = evened * (step.norm(dim=(-2, -1), keepdim=True) / evened.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-10))
-    rows, columns = weights.shape[-2:]
-    rate = rate * max(1.0, rows / columns) ** 0.5
-    agree = (step * weights) >= 0
-    weights.sub_(rate * step + rate * decay * weights * agree)
+    step = muon_update(grads, momentum, second, beta, beta_second, products)
+    apply_update(weights, step, rate * scale_rate(weights.shape), decay)
 
 
 class Muon:
@@ -76,44 +103,44 @@ class Muon:
         rank: int = 0,
         world: int = 1,
         compile_step: bool = False,
+        products: torch.dtype = torch.float32,
         exchange: Callable[[Tensor, Tensor], None] | None = None,
     ) -> None:
         shapes: dict[tuple[int, ...], list[tuple[str, nn.Parameter]]] = defaultdict(list)
         for name, weight in matrices:
             shapes[tuple(weight.shape)].append((name, weight))
-        self._rank, self._world, self._exchange = rank, world, exchange
+        self._rank, self._world, self._exchange, self._products = rank, world, exchange, products
         self._groups = [sorted(group, key=lambda pair: pair[0]) for _, group in sorted(shapes.items())]
         self._step = torch.compile(muon_step, fullgraph=True, dynamic=False) if compile_step else muon_step
         self.state: dict[str, tuple[Tensor, Tensor]] = {}
+        self._stacks: list[tuple[Tensor, Tensor]] = []  # momentum and second moment of each group; `state` holds views
         for group in self._groups:
-            for name, weight in group[rank::world]:
-                rows, columns = weight.shape
-                second = weight.new_zeros((rows, 1) if rows >= columns else (1, columns), dtype=torch.float32)
-                self.state[name] = (torch.zeros_like(weight, dtype=torch.float32), second)
+            own = group[rank::world]
+            (rows, columns), device = group[0][1].shape, group[0][1].device
+            momentum = torch.zeros(len(own), rows, columns, device=device)
+            second = torch.zeros(len(own), *((rows, 1) if rows >= columns else (1, columns)), device=device)
+            self._stacks.append((momentum, second))
+            self.state |= {name: (momentum[index], second[index]) for index, (name, _) in enumerate(own)}
 
     @torch.no_grad()
     def step(self, rate: float, *, beta: float = 0.95, beta_second: float = 0.95, decay: float = 0.0) -> None:
         """Step all matrices by their gradients; a matrix without one counts as zero."""
-        for group in self._groups:
-            own = group[self._rank :: self._world]
+        for group, stacks in zip(self._groups, self._stacks, strict=True):
+            own = [weight for _, weight in group[self._rank :: self._world]]
             if own:
-                self._step_group(own, rate, beta, beta_second, decay)
+                device = own[0].device
+                scalars = [torch.tensor(value, device=device) for value in (rate, beta, beta_second, decay)]
+                self._step_group(own, stacks, scalars)
             if self._world > 1:
                 self._share(group)
 
-    def _step_group(
-        self, own: list[tuple[str, nn.Parameter]], rate: float, beta: float, beta_second: float, decay: float
-    ) -> None:
-        weights = torch.stack([weight.detach() for _, weight in own])
-        grads = torch.stack([torch.zeros_like(w) if w.grad is None else w.grad for _, w in own]).float()
-        momentum = torch.stack([self.state[name][0] for name, _ in own])
-        second = torch.stack([self.state[name][1] for name, _ in own])
-        scalars = [torch.tensor(value, device=weights.device) for value in (rate, beta, beta_second, decay)]
-        self._step(weights, grads, momentum, second, *scalars)
-        for index, (name, weight) in enumerate(own):
-            weight.copy_(weights[index])
-            self.state[name][0].copy_(momentum[index])
-            self.state[name][1].copy_(second[index])
+    def _step_group(self, own: list[nn.Parameter], stacks: tuple[Tensor, Tensor], scalars: list[Tensor]) -> None:
+        weights = torch.stack([weight.detach() for weight in own])
+        grads = torch.stack([torch.zeros_like(w) if w.grad is None else w.grad for w in own]).float()
+        rate, beta, beta_second, decay = scalars
+        self._step(weights, grads, *stacks, rate, beta, beta_second, decay, self._products)
+        for weight, stepped in zip(own, weights, strict=True):
+            weight.copy_(stepped)
 
     def _share(self, group: list[tuple[str, nn.Parameter]]) -> None:
         if self._exchange is None:
@@ -131,9 +158,13 @@ class Muon:
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Return what this process owns, for a checkpoint: ``<name>.momentum`` and ``<name>.second``."""
-        return {f"{name}.{part}": t for name, pair in self.state.items() for part, t in zip(_PARTS, pair, strict=True)}
+        return {
+            f"{name}.{part}": t.clone()  # of its own: a file of tensors refuses views of one storage
+            for name, pair in self.state.items()
+            for part, t in zip(_PARTS, pair, strict=True)
+        }
 
-    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what this process owns out of a checkpoint of any number of processes.
 
         Raises:

@@ -6,17 +6,18 @@ Source of the split: K. Jordan 2024 (Muon); AdamW: arXiv:1711.05101.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from samovar.train.config import RunConfig
+from samovar.train.hardware import choose_precision
 from samovar.train.muon import Muon
 from samovar.train.schedule import decay_at, momentum_at, rate_at
 
-ADAM_BETAS = (0.8, 0.95)
+ADAM_MOMENTUM = 0.8
 
 
 class Optimiser:
@@ -31,18 +32,32 @@ class Optimiser:
         world: int = 1,
         compile_step: bool = False,
         exchange: Callable[[Tensor, Tensor], None] | None = None,
+        muon: Callable[[list[tuple[str, nn.Parameter]]], Muon] | None = None,
     ) -> None:
         named = list(model.named_parameters())
         matrices = [(name, weight) for name, weight in named if weight.ndim == 2 and ".layers." in name]
         taken = {name for name, _ in matrices}
         self._rest = [(name, weight) for name, weight in named if name not in taken]
         self._plan = plan
-        self._muon = Muon(matrices, rank=rank, world=world, compile_step=compile_step, exchange=exchange)
+        self._muon = (
+            muon(matrices)
+            if muon is not None
+            else Muon(
+                matrices,
+                rank=rank,
+                world=world,
+                compile_step=compile_step,
+                products=choose_precision(plan.precision, named[0][1].device),
+                exchange=exchange,
+            )
+        )
         groups = [
             {"params": [weight], "lr": self._peak_of(name, weight), "peak": self._peak_of(name, weight)}
             for name, weight in self._rest
         ]
-        self._adam = torch.optim.AdamW(groups, betas=ADAM_BETAS, eps=1e-10, weight_decay=0.0, fused=True)
+        self._adam = torch.optim.AdamW(
+            groups, betas=(ADAM_MOMENTUM, plan.adam_beta), eps=1e-10, weight_decay=0.0, fused=True
+        )
 
     def _peak_of(self, name: str, weight: Tensor) -> float:
         if weight.ndim == 1:
@@ -69,7 +84,7 @@ class Optimiser:
                 tensors |= {f"{name}.{key}": value for key, value in state.items()}
         return tensors
 
-    def load_tensors(self, tensors: dict[str, Tensor]) -> None:
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the state back.
 
         Raises:

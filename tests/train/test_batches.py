@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samovar.errors import ShardError
-from samovar.train.batches import Batches, Prefetch, permute
+from samovar.train.batches import Batches, Prefetch, StepRows, permute
 from samovar.train.shards import FORMAT
 
 EOT = 999
@@ -224,3 +226,26 @@ def test_a_closed_reader_says_so(folder: Path, stream: np.ndarray) -> None:
     ahead.close()
     with pytest.raises(ShardError, match="closed"):
         ahead.take()
+
+
+# -- what a step reads ----------------------------------------------------------------------------------------------
+@given(jumps=st.lists(st.sampled_from([0, 16, 16, 16, 48, -32]), max_size=8))
+@settings(max_examples=20, deadline=None)
+def test_a_step_reads_what_its_cursor_says_wherever_it_jumps(
+    folder: Path, stream: np.ndarray, jumps: list[int]
+) -> None:
+    batches, cursor = Batches(folder, "train", 64), 64
+    with closing(StepRows(batches, 4, 16)) as rows:
+        for jump in jumps:
+            cursor = max(0, cursor + jump)
+            assert np.array_equal(rows.take(cursor), batches.read(cursor, 4))
+
+
+def test_a_closed_reader_of_steps_begins_again(folder: Path, stream: np.ndarray) -> None:
+    batches = Batches(folder, "train", 64)
+    rows = StepRows(batches, 4, 4)
+    first = rows.take(0)
+    rows.close()
+    assert np.array_equal(rows.take(0), first)
+    rows.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "samovar-prefetch"]

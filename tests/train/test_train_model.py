@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from train_toys import LENGTH, SEPARATOR, VOCABULARY, make_model, make_plan
 
 from samovar.errors import TrainingError
+from samovar.train.attention import make_mask
 from samovar.train.config import RunConfig
-from samovar.train.model import LanguageModel, make_mask, number_documents
+from samovar.train.model import LanguageModel, number_documents
 from samovar.train.muon import Muon, orthogonalise
 from samovar.train.optim import Optimiser
 from samovar.train.schedule import decay_at, momentum_at, rate_at

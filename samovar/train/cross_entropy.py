@@ -1,0 +1,123 @@
+"""The last layer and its loss in one: the logits of a few rows at a time, never of all.
+
+The forward pass computes each chunk's logits, their cross-entropy and at once the gradients, in place, so that the logits are used while they are
+in the cache and then overwritten; the backward pass only scales. Products run in the type that autocast asks for, softmax and sums in float32.
+An operator of its own: torch.compile calls it and does not unroll its loop (unrolled, it took minutes to compile and was no faster). Knows no
+model. Source of the idea: Cut Your Losses (arXiv:2411.09009), Liger kernels (arXiv:2410.10989).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CHUNK_BYTES = {"cpu": 8 * 2**20, "cuda": 2**28}
+"""Logits of one chunk. CPU: what the caches hold; GPU: enough to fill it."""
+BLOCK_BYTES = {"cpu": 31 * 2**20, "cuda": 2**30}
+"""Logits kept for one product with the inputs: fewer, larger products for the weight's gradient. CPU: below 32 MiB the allocator keeps the memory
+instead of giving it back to the system each time (measured: 26,000 page faults a step otherwise)."""
+
+
+def mean_nats(hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int) -> Tensor:
+    """Return the mean cross-entropy in nats of `hidden` [rows, size] against `targets` [rows] under the output layer `weight`
+    [vocabulary, size]; targets `ignored` do not count."""
+    dtype = product_type(hidden)
+    compiled = torch.compiler.is_compiling()
+    loss, _, _ = fused(hidden.to(dtype), weight, targets, ignored, compiled)
+    return loss
+
+
+def list_nats(hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int) -> Tensor:
+    """Return the cross-entropy in nats of each row, [rows], 0 where ignored; for looking."""
+    dtype = product_type(hidden)
+    matrix = weight.to(dtype)
+    size = rows_of(CHUNK_BYTES, hidden.device, len(weight), dtype)
+    parts = [
+        F.cross_entropy(F.linear(h.to(dtype), matrix).float(), t, ignore_index=ignored, reduction="none")
+        for h, t in zip(hidden.split(size), targets.split(size), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def product_type(hidden: Tensor) -> torch.dtype:
+    """Return the type in which autocast wants matrix products, or that of `hidden`."""
+    device = hidden.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
+
+
+def rows_of(budget: dict[str, int], device: torch.device, vocabulary: int, dtype: torch.dtype) -> int:
+    """Return how many rows of logits fit a budget."""
+    return max(1, budget.get(device.type, budget["cuda"]) // (vocabulary * dtype.itemsize))
+
+
+def turn_into_shares(logits: Tensor, scales: Tensor) -> Tensor:
+    """Replace logits [rows, vocabulary] by scale · softmax; return the logarithm of the sum of their powers, [rows]."""
+    values = logits.float()
+    most = values.amax(dim=-1, keepdim=True)
+    powers = (values - most).exp()
+    sums = powers.sum(dim=-1, keepdim=True)
+    logits.copy_(powers * (scales[:, None] / sums))
+    return (most + sums.log())[:, 0]
+
+
+@cache
+def compile_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the compiled form of one of the steps above."""
+    return torch.compile(function, dynamic=False)
+
+
+@torch.library.custom_op("samovar::linear_cross_entropy", mutates_args=())
+def fused(
+    hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int, compiled: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the mean loss and its gradients to `hidden` (in its type, which is that of the products) and to `weight` (float32)."""
+    turn = compile_once(turn_into_shares) if compiled else turn_into_shares
+    dtype, device = hidden.dtype, hidden.device
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        matrix = weight.to(dtype)
+        counts = targets != ignored
+        scales = counts / counts.sum()
+        wanted = torch.where(counts, targets, 0)[:, None]
+        chunk = min(rows_of(CHUNK_BYTES, device, len(weight), dtype), len(hidden))
+        block = min(chunk * max(1, rows_of(BLOCK_BYTES, device, len(weight), dtype) // chunk), len(hidden))
+        buffer = hidden.new_empty((block, len(weight)))
+        of_hidden, of_weight = hidden.new_empty(hidden.shape), torch.zeros(weight.shape, device=device)
+        total = torch.zeros((), device=device)
+        for first in range(0, len(hidden), block):
+            rows = hidden[first : first + block]
+            for start in range(0, len(rows), chunk):
+                part = buffer[start : min(start + chunk, len(rows))]
+                place = slice(first + start, first + start + len(part))
+                torch.mm(hidden[place], matrix.t(), out=part)
+                right = part.gather(1, wanted[place])[:, 0].float()
+                sums = turn(part, scales[place])
+                total += (sums - right) @ scales[place]
+                part.scatter_(1, wanted[place], (((right - sums).exp() - 1.0) * scales[place]).to(dtype)[:, None])
+            torch.mm(buffer[: len(rows)], matrix, out=of_hidden[first : first + block])
+            of_weight += torch.mm(buffer[: len(rows)].t(), rows)
+    return total, of_hidden, of_weight
+
+
+@fused.register_fake
+def _(hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int, compiled: bool) -> tuple[Tensor, Tensor, Tensor]:
+    loss = torch.empty((), device=hidden.device)
+    return loss, hidden.new_empty(hidden.shape), torch.empty(weight.shape, device=hidden.device)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    ctx.save_for_backward(output[1], output[2])
+    ctx.weight_type = inputs[1].dtype
+    ctx.mark_non_differentiable(output[1], output[2])
+
+
+def _scale(ctx: Any, grad: Tensor, *unused: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    of_hidden, of_weight = ctx.saved_tensors
+    return of_hidden * grad.to(of_hidden.dtype), (of_weight * grad).to(ctx.weight_type), None, None, None
+
+
+fused.register_autograd(_scale, setup_context=_keep)
