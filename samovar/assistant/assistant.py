@@ -196,7 +196,7 @@ class Assistant:
             return
         draft = Draft()
         reason = "stop"
-        options = GenerationOptions(temperature=generate.temperature, max_tokens=generate.max_tokens)
+        options = GenerationOptions(temperature=generate.temperature, max_tokens=self._answer_tokens)
         for piece in self.model.stream(fitted.messages, options, cancel):
             if piece.text and "first_token" not in work.timings:
                 work.timings["first_token"] = time.perf_counter() - work.started
@@ -209,6 +209,11 @@ class Assistant:
         seen = [p if i in fitted.kept else replace(p, text="") for i, p in enumerate(shown)]
         yield Done(self._check(work, draft, seen, reason))
 
+    @property
+    def _answer_tokens(self) -> int:
+        """Longest answer: what the settings say, but in a small model at most a quarter of its context, or no passage would fit."""
+        return min(self.settings.generate.max_tokens, max(1, self.model.context_tokens // 4))
+
     def _fit(self, work: Work, shown: Sequence[Shown], earlier: Sequence[Message]) -> Fitted:
         """Fill the prompt with passages within the budget; the best one goes in beyond the budget when none fits and the context has room."""
         key = secrets.token_hex(KEY_BYTES)
@@ -219,7 +224,7 @@ class Assistant:
                 lambda kept: make_messages(work.asked, work.language, kept, earlier, key),
                 passages,
                 budget_tokens,
-                self.settings.generate.max_tokens,
+                self._answer_tokens,
             )
 
         fitted = fit(shown, self.settings.assistant.context_budget_tokens)

@@ -1,6 +1,6 @@
 """The model card: what a run was made from, how, how it went, how well it does, what it is not; written from the run's own files alone.
 
-Every figure comes from ``config.json``, ``log.jsonl``, ``data.json``, ``eval.json`` and the tokenizer's ``samovar.json``; what is not in them
+Every figure comes from ``config.json``, ``log.jsonl``, ``data.json``, ``eval.json``, ``exports.json`` and the tokenizer's ``samovar.json``; what is not in them
 is said to be unknown, never guessed. Source of the form: Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993).
 """
 
@@ -15,12 +15,31 @@ from typing import Any
 from samovar.errors import TrainingError
 
 CARD = "card.md"
+EXPORTS = "exports.json"
 CURVE_POINTS = 8
+SAMPLE_CHARS = 200
+FIGURES = {
+    "num_asked": "questions",
+    "num_twins": "questions that the passage does not answer",
+    "num_too_long": "too long, not counted",
+    "num_texts": "texts",
+    "num_bytes": "bytes",
+    "low": "95 % interval, from",
+    "high": "95 % interval, to",
+    "chance": "by guessing",
+    "f1": "F1",
+    "exact": "exactly the answer",
+    "cited": "with the right citation",
+    "declined": "declined, though answered by the passage",
+    "abstained": "declined, not answered by the passage",
+    "dont_know": "says it does not know",
+}
+"""What a figure of ``eval.json`` is called, where its key does not say it."""
 LIMITS = (
     "It can state falsehoods fluently, most of all names, dates and numbers: use it with documents and check its citations.",
     "What it knows and how it speaks follow its training texts, with their gaps and slants.",
     "It was not tuned or tested for safety-critical use: no medical, legal or financial decisions.",
-    "Figures below were measured on the data named with them; on other texts they differ.",
+    "The figures were measured on the data named with them; on other texts they differ.",
 )
 
 
@@ -39,7 +58,13 @@ def write_card(folder: Path, *, name: str = "", licence: str = "") -> Path:
 
 def card_lines(folder: Path, name: str, licence: str) -> Iterator[str]:
     """Yield the lines of the card."""
-    plan = _read(folder / "config.json")
+    plan, tuned = _read(folder / "config.json"), _read(folder / "prefer.json")
+    if tuned:
+        from samovar.train.prefer.card import preference_lines
+
+        measured = (*_evaluation(_read(folder / "eval.json")), *_exports(_read(folder / EXPORTS)))
+        yield from preference_lines(name, licence, plan, tuned, measured, LIMITS)
+        return
     if "model" not in plan:
         raise TrainingError(f"expected the folder of a training run, found {folder} without a plan in config.json")
     data, results = _read(folder / "data.json"), _read(folder / "eval.json")
@@ -47,10 +72,13 @@ def card_lines(folder: Path, name: str, licence: str) -> Iterator[str]:
     yield ""
     yield f"Licence of the weights: {licence or 'not stated; see the licences of the data'}."
     yield from _section("Model", _model_rows(plan, _read(folder / "tokenizer" / "samovar.json")))
-    yield from _section("Data", _data_rows(plan, data))
+    parent = _read(folder.resolve().parent / str(data.get("parent") or "?") / "config.json")
+    yield from _section("Data", _data_rows(plan, data, parent))
     yield from _section("Plan", _plan_rows(plan))
     yield from _curve(folder / "log.jsonl")
-    yield from _section("Evaluation", _flat(results) or [("measured", "nothing yet: samovar train eval")])
+    yield from _samples(folder / "samples.jsonl")
+    yield from _evaluation(results)
+    yield from _exports(_read(folder / EXPORTS))
     yield from ("", "## Limits", "", *(f"- {limit}" for limit in LIMITS))
     yield from ("", "## How to rebuild it", "", *_rebuild(plan, data))
 
@@ -92,7 +120,15 @@ def _count(values: Mapping[str, Any], key: str) -> str:
     return f"{values[key]:,}" if values.get(key) else "an unknown number of"
 
 
-def _data_rows(plan: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _parent(plan: Mapping[str, Any]) -> str:
+    """What is known of the pretraining of the model that was tuned."""
+    if not plan or "tokens_sha256" not in plan:
+        return "unknown here: see its own card"
+    tokens = plan["num_steps"] * plan["batch_tokens"]
+    return f"planned for {tokens:,} tokens of the shards {plan['tokens_sha256'][:16]}; texts and licences: see the card of their corpus"
+
+
+def _data_rows(plan: Mapping[str, Any], data: Mapping[str, Any], parent: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("hash of the rows", str(plan.get("tokens_sha256", ""))[:16] or "unknown")]
     if not data:
         return [("kind", "pretraining on token shards; texts and licences: see the corpus's own card"), *rows]
@@ -100,6 +136,7 @@ def _data_rows(plan: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[s
     return [
         ("kind", "instruction tuning on dialogues, loss on answers only"),
         ("started from", f"{data['parent']}, step {data['parent_step']}, weights {data['parent_sha256'][:16]}"),
+        ("the parent's training", _parent(parent)),
         ("sources", ", ".join(Path(source).name for source in data["sources"])),
         ("licences", "seed dialogues: CC BY 4.0; dialogues made from documents: those of the documents"),
         ("dialogues", f"{data['num_train']:,} to train on, {data['num_held_out']:,} held out ({kinds})"),
@@ -125,13 +162,14 @@ def _plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _curve(path: Path) -> Iterator[str]:
-    """Points of the curve, evenly spread, and every measurement on held-out text."""
+    """The first step and every measurement on held-out data; where there are none, points evenly spread."""
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
     yield from ("", "## Curve", "")
     if not lines:
         yield "Not begun."
         return
-    stride = max(1, len(lines) // CURVE_POINTS)
+    measured = any("bits" in line for line in lines)
+    stride = len(lines) if measured else max(1, len(lines) // CURVE_POINTS)
     yield from ("| step | tokens | loss, nats | bits per byte, held out |", "|---:|---:|---:|---:|")
     for number, line in enumerate(lines):
         if number % stride == 0 or "bits" in line or number == len(lines) - 1:
@@ -140,21 +178,65 @@ def _curve(path: Path) -> Iterator[str]:
     yield from ("", f"{lines[-1]['seconds']:.0f} s of computing.")
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            rows += _flat(value, f"{prefix}{key}: ")
-        else:
-            shown = (
-                f"{value:.4g}"
-                if isinstance(value, float) and math.isfinite(value)
-                else "–"
-                if value is None
-                else str(value)
-            )
-            rows.append((prefix + key.replace("_", " "), shown))
-    return rows
+def list_figures(found: Mapping[str, Any]) -> Iterator[tuple[str, Any, float | None]]:
+    """Yield (name, value, standard error) of one measure's result; step and language, which go before, are left out."""
+    errors: Mapping[str, float] = found.get("standard_errors", {})
+    for key, value in found.items():
+        if key not in ("standard_errors", "standard_error", "step", "language"):
+            error = found.get("standard_error") if key == "bits_per_byte" else errors.get(key)
+            yield FIGURES.get(key, key.replace("_", " ")), value, error
+
+
+def _evaluation(results: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "## Evaluation", "")
+    if not results:
+        yield "Nothing measured yet: samovar train eval."
+        return
+    yield from ("| measure | language | step | figure | value | standard error |", "|---|---|---:|---|---:|---:|")
+    for name, found in results.items():
+        where = f"{_cell(name)} | {_shown(found.get('language'))} | {_shown(found.get('step'))}"
+        for key, value, error in list_figures(found):
+            yield f"| {where} | {key} | {_shown(value)} | {'' if error is None else _shown(error)} |"
+
+
+def _samples(path: Path) -> Iterator[str]:
+    """What the model said at the last step it was asked, as it said it."""
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    last = [line for line in lines if line["step"] == lines[-1]["step"]]
+    if last:
+        yield from ("", "## Samples", "", f"At step {last[0]['step']}, the most likely continuation, not chosen:", "")
+    for line in last:
+        prompt, text = (" ".join(line[name].split()) for name in ("prompt", "text"))
+        yield f"- “{prompt[:SAMPLE_CHARS]}” → “{text[:SAMPLE_CHARS]}”"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else "–"
+    return "–" if value is None else _cell(str(value))
+
+
+def record_export(folder: Path, name: str, facts: Mapping[str, Any]) -> None:
+    """Note in a run's folder that it was exported, and how that was proven: ``exports.json``, by file name."""
+    path = folder / EXPORTS
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps({**_read(path), name: facts}, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    draft.replace(path)
+
+
+def _exports(exports: Mapping[str, Any]) -> Iterator[str]:
+    """One row for each comparison of each file with the trained model."""
+    if not exports:
+        return
+    yield from ("", "## Exports", "", "Each file was compared with the trained weights before it got its name.", "")
+    yield "| file | bytes | engine, type | greedy tokens the same | mean Δ log p, nats | texts cut otherwise |"
+    yield "|---|---:|---|---:|---:|---:|"
+    for name, made in exports.items():
+        for proof in made["proofs"]:
+            same = f"{proof['same_tokens']} of {proof['num_tokens']}"
+            wrong = f"{proof['mismatches']} of {proof['num_texts']}"
+            kind = f"{proof['engine']}, {proof['kind']}"
+            yield f"| {_cell(name)} | {made['bytes']:,} | {kind} | {same} | {proof['mean_gap']:.2g} | {wrong} |"
 
 
 def _rebuild(plan: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[str]:

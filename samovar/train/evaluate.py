@@ -1,8 +1,9 @@
-"""What a trained model is worth: bits per byte on texts, grounded questions, abstention, and choosing the right answer by its likelihood.
+"""What a model is worth: bits per byte on texts, grounded questions, abstention, and questions of fact, answered and chosen by likelihood.
 
-Each measure takes plain data (texts, questions with passages, questions with options), so that whoever calls decides where they come from, and
-how question and passages are laid out. Prints nothing. Sources: exact match and F1 of SQuAD (arXiv:1606.05250), unanswerable twins
-(arXiv:1806.03822), length-normalised likelihood of options (Brown et al. 2020, arXiv:2005.14165), Wilson's interval (1927).
+Each measure takes a `Speaker` and plain data (texts, questions with passages, questions with options), so that whoever calls decides where they
+come from, and how question and passages are laid out. Prints nothing. Sources: exact match and F1 of SQuAD (arXiv:1606.05250), unanswerable
+twins (arXiv:1806.03822), length-normalised likelihood of options (Brown et al. 2020, arXiv:2005.14165), Wilson's interval (1927); standard
+errors: of a mean for F1, Agresti and Coull's (1998) for shares, so that 0 of 20 is not without error, of a ratio over documents for bits.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
 from samovar.errors import TrainingError
@@ -22,13 +24,28 @@ from samovar.language.registry import profile_for
 
 if TYPE_CHECKING:
     from samovar.train.makers import LayOut
-    from samovar.train.model import LanguageModel
-    from samovar.train.tokenizer import Tokenizer
+    from samovar.train.speaker import Said, Speaker
 
 ANSWER_TOKENS = 64
 NUM_OPTIONS = 4
 Z95 = 1.959964
 _CITED = re.compile(r"\[(\d+)\]")
+
+Progress = Callable[[int, int], None]
+
+
+def _silent(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextScore:
+    """Bits per byte of texts; `standard_error` is over the texts, None for one."""
+
+    bits_per_byte: float
+    standard_error: float | None
+    num_texts: int
+    num_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,7 @@ class Asked:
 class GroundedScore:
     """`exact`, `f1`, `cited` and `declined` are shares of the `num_asked` questions that have an answer; `abstained` is the share of `num_twins`
     questions put to a passage that does not answer, declined. `num_too_long` did not fit into the context and are not counted; a share of none is
-    None."""
+    None. `standard_errors` are of the shares, by name."""
 
     num_asked: int
     exact: float | None
@@ -54,6 +71,7 @@ class GroundedScore:
     num_twins: int
     abstained: float | None
     num_too_long: int
+    standard_errors: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +83,65 @@ class ChoiceScore:
     low: float
     high: float
     chance: float
+    standard_errors: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerScore:
+    """What became of questions that were answered freely: shares of `num_asked`; `undecided` could not be judged."""
+
+    num_asked: int
+    correct: float
+    wrong: float
+    dont_know: float
+    refused: float
+    undecided: float
+    standard_errors: dict[str, float] = field(default_factory=dict)
+
+
+def share_error(share: float, total: int) -> float:
+    """Return the standard error of a share, as Agresti and Coull: two successes and two failures added."""
+    middle = (share * total + 2) / (total + 4)
+    return math.sqrt(middle * (1 - middle) / (total + 4))
 
 
 # -- bits per byte --------------------------------------------------------------------------------------------------
-def measure_texts(model: LanguageModel, tokenizer: Tokenizer, texts: Iterable[str], *, seq_len: int = 0) -> float:
-    """Return bits per byte of texts, each alone, read in windows of the model's length; every token after the first of a window is predicted,
-    the first from the last of the window before.
+def measure_texts(speaker: Speaker, texts: Iterable[str], *, progress: Progress = _silent) -> TextScore:
+    """Return bits per byte of texts, each alone, read in windows of the model's length; every token is predicted, the first of a window from
+    the last of the window before.
 
     Raises:
         TrainingError: there is no text.
     """
-    import torch
-
-    from samovar.train.bits import measure_bits
-    from samovar.train.distributed import Team
-
-    length = min(seq_len or model.config.max_seq_len, model.config.max_seq_len)
-    device = next(model.parameters()).device
-    sizes = torch.as_tensor(tokenizer.token_bytes(), device=device)
-
-    def parts() -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
-        for text in texts:
-            ids = torch.tensor([[tokenizer.end_of_text, *tokenizer.encode(text)]], device=device)
-            for start in range(0, ids.shape[1] - 1, length):
-                window = ids[:, start : start + length + 1]
-                yield window[:, :-1], window[:, 1:]
-
-    bits = measure_bits(model, parts(), sizes, tokenizer.end_of_text, Team(0, 1, device), torch.float32)
-    if math.isnan(bits):
+    found: list[tuple[float, int]] = []
+    for done, text in enumerate(texts, 1):
+        if num_bytes := len(text.encode()):
+            found.append((-speaker.weigh_text(text) / math.log(2), num_bytes))
+        progress(done, 0)
+    if not found:
         raise TrainingError("expected text to measure on, found none")
-    return bits
+    num_bytes = sum(size for _, size in found)
+    bits = sum(part for part, _ in found) / num_bytes
+    error = None
+    if (count := len(found)) > 1:
+        spread = sum((part - bits * size) ** 2 for part, size in found)
+        error = math.sqrt(spread * count / (count - 1)) / num_bytes
+    return TextScore(bits, error, count, num_bytes)
+
+
+def read_held_out(folder: Path, speaker: Speaker) -> Iterator[str]:
+    """Yield the validation texts of token shards, which must be of the model's own tokenizer.
+
+    Raises:
+        TrainingError: they are not, or hold no validation texts.
+    """
+    from samovar.train import shards
+    from samovar.train.speaker import OwnSpeaker
+
+    if not isinstance(speaker, OwnSpeaker):
+        raise TrainingError(f"expected texts for a model with another tokenizer, found token shards in {folder}")
+    for ids in shards.read_held_out(folder, speaker.words.sha256):
+        yield speaker.words.decode(ids)
 
 
 # -- grounded answers -----------------------------------------------------------------------------------------------
@@ -117,18 +164,18 @@ def read_squad(path: Path) -> list[Asked]:
 
 
 def score_grounded(
-    model: LanguageModel, tokenizer: Tokenizer, questions: Sequence[Asked], language: str, lay_out: LayOut, decline: str,
-    *, limit: int = 20, seed: int = 0, progress: Callable[[int, int], None] = lambda done, total: None,
+    speaker: Speaker, questions: Sequence[Asked], language: str, lay_out: LayOut, decline: str,
+    *, limit: int = 20, seed: int = 0, progress: Progress = _silent,
 ) -> GroundedScore:  # fmt: skip
     """Ask `limit` questions with their passage, and as many with a passage of another title; return the shares."""
     sample = random.Random(seed).sample(list(questions), min(limit, len(questions)))
     twins = [Asked(one.question, other, ()) for one in sample if (other := _other_passage(one, questions, seed))]
-    tallies: Counter[str] = Counter()
+    judged: list[dict[str, float]] = []
     for done, one in enumerate([*sample, *twins], 1):
-        reply = _reply(model, tokenizer, lay_out(one.question, [one.passage], "0" * 16))
-        tallies.update(_judge(one, reply, language, decline))
+        reply = speaker.reply(lay_out(one.question, [one.passage], "0" * 16), ANSWER_TOKENS)
+        judged.append(_judge(one, reply, language, decline))
         progress(done, len(sample) + len(twins))
-    return _sum_up(tallies)
+    return _sum_up(judged)
 
 
 def _other_passage(one: Asked, questions: Sequence[Asked], seed: int) -> tuple[str, str] | None:
@@ -136,27 +183,16 @@ def _other_passage(one: Asked, questions: Sequence[Asked], seed: int) -> tuple[s
     return random.Random(f"{seed} {one.question}").choice(others) if others else None
 
 
-def _reply(model: LanguageModel, tokenizer: Tokenizer, messages: list[dict[str, str]]) -> str | None:
-    """Return the model's answer, None when the question leaves no room for one."""
-    from samovar.train.sft import answer
-
-    ids, _ = tokenizer.render_chat(messages, add_generation_prompt=True)
-    if len(ids) + ANSWER_TOKENS > model.config.max_seq_len:
-        return None
-    return answer(model, tokenizer, messages, ANSWER_TOKENS)
-
-
-def _judge(one: Asked, reply: str | None, language: str, decline: str) -> dict[str, float]:
+def _judge(one: Asked, reply: Said | None, language: str, decline: str) -> dict[str, float]:
     if reply is None:
         return {"too_long": 1}
-    declined = float(decline in reply)
+    declined = float(decline in reply.text)
     if not one.answers:
-        return {"twins": 1, "abstained": declined}
-    said = _CITED.sub("", reply)
+        return {"abstained": declined}
+    said = _CITED.sub("", reply.text)
     return {
-        "asked": 1,
         "declined": declined,
-        "cited": float(set(_CITED.findall(reply)) == {"1"}),
+        "cited": float(set(_CITED.findall(reply.text)) == {"1"}),
         "exact": max(float(_words(said, language) == _words(gold, language)) for gold in one.answers),
         "f1": max(overlap(_words(said, language), _words(gold, language)) for gold in one.answers),
     }
@@ -175,11 +211,46 @@ def overlap(said: Sequence[str], gold: Sequence[str]) -> float:
     return 2 * common / (len(said) + len(gold))
 
 
-def _sum_up(tallies: Counter[str]) -> GroundedScore:
-    asked, twins = int(tallies["asked"]), int(tallies["twins"])
-    shares = {name: tallies[name] / asked if asked else None for name in ("exact", "f1", "cited", "declined")}
-    abstained = tallies["abstained"] / twins if twins else None
-    return GroundedScore(asked, **shares, num_twins=twins, abstained=abstained, num_too_long=int(tallies["too_long"]))
+def _mean_error(values: Sequence[float]) -> float:
+    """Return the standard error of a mean; of shares, and where all values are alike, that of a share."""
+    if set(values) <= {0.0, 1.0} or len(set(values)) == 1:
+        return share_error(mean(values), len(values))
+    return stdev(values) / math.sqrt(len(values))
+
+
+def _sum_up(judged: Sequence[dict[str, float]]) -> GroundedScore:
+    values = {
+        name: [one[name] for one in judged if name in one] for name in ("exact", "f1", "cited", "declined", "abstained")
+    }
+    shares = {name: mean(found) if found else None for name, found in values.items()}
+    errors = {name: _mean_error(found) for name, found in values.items() if found}
+    too_long = sum("too_long" in one for one in judged)
+    return GroundedScore(
+        len(values["exact"]), **shares, num_twins=len(values["abstained"]), num_too_long=too_long, standard_errors=errors
+    )  # fmt: skip
+
+
+# -- answering freely -----------------------------------------------------------------------------------------------
+def score_answers(
+    speaker: Speaker, questions: Sequence[str], judge: Callable[[int, Said], str], *, progress: Progress = _silent
+) -> AnswerScore:
+    """Ask questions without passages; `judge` says of the answer to the question of a number what became of it: a field of `AnswerScore`.
+
+    Raises:
+        TrainingError: there is no question, or none fits the context.
+    """
+    found: Counter[str] = Counter()
+    for number, question in enumerate(questions):
+        reply = speaker.reply([{"role": "user", "content": question}], ANSWER_TOKENS)
+        if reply is not None:
+            found[judge(number, reply)] += 1
+        progress(number + 1, len(questions))
+    total = sum(found.values())
+    if not total:
+        raise TrainingError("expected questions that fit into the context, found none")
+    shares = {name: found[name] / total for name in ("correct", "wrong", "dont_know", "refused", "undecided")}
+    errors = {name: share_error(share, total) for name, share in shares.items()}
+    return AnswerScore(total, **shares, standard_errors=errors)
 
 
 # -- choosing by likelihood -----------------------------------------------------------------------------------------
@@ -211,10 +282,7 @@ def make_choices(
     return found
 
 
-def score_choices(
-    model: LanguageModel, tokenizer: Tokenizer, choices: Sequence[Choice], *,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> ChoiceScore:  # fmt: skip
+def score_choices(speaker: Speaker, choices: Sequence[Choice], *, progress: Progress = _silent) -> ChoiceScore:
     """Return how often the right option is the likeliest answer; of equally likely ones the right one does not win.
 
     Raises:
@@ -224,26 +292,14 @@ def score_choices(
         raise TrainingError("expected questions with options, found none: the answers of a type are too few")
     right = 0
     for done, choice in enumerate(choices, 1):
-        scores = [score_option(model, tokenizer, choice.question, option) for option in choice.options]
+        scores = [speaker.weigh(choice.question, option) / len(option.encode()) for option in choice.options]
         right += scores[0] > max(scores[1:])
         progress(done, len(choices))
+    share = right / len(choices)
     low, high = wilson(right, len(choices))
     chance = sum(1 / len(choice.options) for choice in choices) / len(choices)
-    return ChoiceScore(len(choices), right / len(choices), low, high, chance)
-
-
-def score_option(model: LanguageModel, tokenizer: Tokenizer, question: str, option: str) -> float:
-    """Return the log-likelihood of an answer to a question in a chat, in nats a byte."""
-    import torch
-
-    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": option}]
-    ids, mask = tokenizer.render_chat(messages)
-    ids, mask = ids[-model.config.max_seq_len - 1 :], mask[-model.config.max_seq_len - 1 :]
-    tokens = torch.tensor([ids], device=next(model.parameters()).device)
-    with torch.no_grad():
-        nats = model.loss(tokens[:, :-1], tokens[:, 1:], reduction="none")[0]
-    counted = torch.tensor(mask[1:], device=nats.device)
-    return -float(nats[counted].sum()) / len(option.encode())
+    errors = {"accuracy": share_error(share, len(choices))}
+    return ChoiceScore(len(choices), share, low, high, chance, errors)
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:

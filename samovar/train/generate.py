@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import torch
 
 from samovar.train.model import LanguageModel
+
+if TYPE_CHECKING:
+    from samovar.train.tokenizer import Tokenizer
+
+NUM_PROMPTS = 3
+PROMPT_WORDS = 4
 
 
 @torch.no_grad()
@@ -21,3 +31,14 @@ def continue_greedily(
             break
         found.append(following)
     return found
+
+
+def read_beginnings(tokens: Path, tokenizer: Tokenizer, count: int = NUM_PROMPTS) -> tuple[str, ...]:
+    """Return the first words of held-out documents: prompts in whatever language the texts are."""
+    from samovar.train.shards import read_held_out
+
+    found: list[str] = []
+    for ids in islice(read_held_out(tokens, tokenizer.sha256), count):
+        words = tokenizer.decode(ids[:64]).split()[:PROMPT_WORDS]
+        found += [" ".join(words)] if words else []
+    return tuple(found)
