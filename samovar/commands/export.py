@@ -29,6 +29,7 @@ def export(
     from samovar.train.pretrain import check_extra
 
     check_extra()
+    from samovar.train.card import record_export
     from samovar.train.export.export import export_model
 
     terminal = session_of(ctx).terminal
@@ -41,6 +42,9 @@ def export(
             terminal.note(say("export.writing") if what == "write" else say("export.proving", engine=what))
 
     made = export_model(model, place, to=to, kind=kind, texts=texts, name=model.resolve().name, say=show)
+    if (model / "checkpoints").is_dir():
+        proofs = [asdict(proof) for proof in made.proofs]
+        record_export(model, made.path.name, {"step": made.step, "bytes": made.num_bytes, "proofs": proofs})
     if json:
         terminal.json({**asdict(made), "path": str(made.path), "proofs": [asdict(proof) for proof in made.proofs]})
         return

@@ -36,6 +36,9 @@ def adapt(
         int, typer.Option("--max-chars", metavar="metavar.number", min=0, help="tokenizer.max_chars")
     ] = 100_000_000,
     language: Annotated[str, typer.Option("--language", metavar="metavar.language", help="tokenizer.language")] = "",
+    keep: Annotated[
+        list[Path] | None, typer.Option("--keep-text", metavar="metavar.folder", help="adapt.keep_text")
+    ] = None,
     num_tokens: Annotated[
         int, typer.Option("--num-tokens", metavar="metavar.number", min=0, help="adapt.num_tokens")
     ] = 0,
@@ -51,6 +54,7 @@ def adapt(
 ) -> None:
     """Adapt, prove, train on where asked."""
     from samovar.train.adapt.material import Material as Texts
+    from samovar.train.adapt.others import read_others
     from samovar.train.adapt.run import MANIFEST, adapt_model
 
     terminal = session_of(ctx).terminal
@@ -58,7 +62,7 @@ def adapt(
         raise UsageError(say("adapt.only_transfer"))
     if lora and (not num_tokens or model.is_file()):
         raise UsageError(say("adapt.lora_needs"))
-    material = Texts(tuple(corpus), max_chars, as_text(language))
+    material = Texts(tuple(corpus), max_chars, as_text(language), keep=tuple(keep or ()))
 
     def show(what: str) -> None:
         if not json:
@@ -72,20 +76,23 @@ def adapt(
         result = {"path": str(made.path), "method": method, **{k: v for k, v in made.report.items() if k != "old_ids"}}
         if not json:
             _print(terminal, made)
+    others = material.others or read_others(material.keep)
     if lora:
-        result |= _train_lora(terminal, output, Texts(tuple(corpus), max_chars), num_tokens, seq_len, batch_tokens, device, json)  # fmt: skip
+        result |= _train_lora(terminal, output, Texts(tuple(corpus), max_chars, others=others), num_tokens, seq_len, batch_tokens, device, json, new_rows=method == "transfer")  # fmt: skip
     elif num_tokens:
         result |= _train_on(
             terminal, output, corpus, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, device=device,
-            compile_model=compile_model, language=as_text(language), quiet=json,
+            compile_model=compile_model, language=as_text(language), others=others, quiet=json,
         )  # fmt: skip
     if json:
         terminal.json(result)
 
 
-def _train_on(terminal: Terminal, folder: Path, corpus: list[Path], *, quiet: bool, **options: Any) -> dict[str, Any]:
+def _train_on(
+    terminal: Terminal, folder: Path, corpus: list[Path], *, others: list[str], quiet: bool, **options: Any
+) -> dict[str, Any]:
     from samovar.commands.train_pretrain import run_with_bar
-    from samovar.train.adapt.onward import open_onward
+    from samovar.train.adapt.onward import measure_run, open_onward
 
     place = folder.with_name(folder.name + "-run")
     trainer = open_onward(
@@ -95,24 +102,40 @@ def _train_on(terminal: Terminal, folder: Path, corpus: list[Path], *, quiet: bo
     before = trainer.measure() if trainer.step == 0 else None
     run_with_bar(trainer, terminal, quiet=quiet)
     after = trainer.measure()
-    words = current_words()
+    kept = (measure_run(folder, others), measure_run(place, others)) if others else None
     if not quiet:
-        shown = words.number(before, 3) if before is not None else "–"
-        terminal.print(say("adapt.trained", before=shown, after=words.number(after, 3)))
+        _print_trained(terminal, before, after, kept)
         terminal.print(say("pretrain.where", folder=one_line(str(place))))
-    return {"run": str(place), "bits_before_training": before, "bits_after_training": after}
+    return _list_trained(place, before, after, kept)
+
+
+Pair = tuple[float | None, float]
+
+
+def _print_trained(terminal: Terminal, before: float | None, after: float, kept: Pair | None) -> None:
+    for key, (first, second) in {"trained": (before, after), **({"trained_others": kept} if kept else {})}.items():
+        shown = "–" if first is None else current_words().number(first, 3)
+        terminal.print(say(f"adapt.{key}", before=shown, after=current_words().number(second, 3)))
+
+
+def _list_trained(place: Path, before: float | None, after: float, kept: Pair | None) -> dict[str, Any]:
+    others = {"others_before_training": kept[0], "others_after_training": kept[1]} if kept else {}
+    return {"run": str(place), "bits_before_training": before, "bits_after_training": after, **others}
 
 
 def _train_lora(
-    terminal: Terminal, folder: Path, material: Material, num_tokens: int, seq_len: int, batch_tokens: int, device: str, quiet: bool
+    terminal: Terminal, folder: Path, material: Material, num_tokens: int, seq_len: int, batch_tokens: int, device: str, quiet: bool,
+    *, new_rows: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    from samovar.train.adapt.lora import LoraPlan, LoraRun
+    from samovar.train.adapt.lora import TABLE_STEPS, LoraPlan, LoraRun
 
     batch_rows = max(1, (batch_tokens or 8 * seq_len) // seq_len)
-    plan = LoraPlan(max(1, num_tokens // (batch_rows * seq_len)), seq_len, batch_rows)
+    steps = max(1, num_tokens // (batch_rows * seq_len))
+    plan = LoraPlan(steps, seq_len, batch_rows, table_steps=int(TABLE_STEPS * steps) if new_rows else 0)
     run = LoraRun(folder, material, folder.with_name(folder.name + "-run"), plan, device=device)
     words = current_words()
     before = run.measure() if run.step == 0 else None
+    kept_before = run.measure(material.others) if run.step == 0 and material.others else None
     with ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar, Interrupts(bar.stop) as interrupts:
         for report in run.train():
             bar.update(report.step, plan.num_steps, say("pretrain.loss", loss=words.number(report.loss, 3)))
@@ -120,12 +143,12 @@ def _train_lora(
                 run.save()
                 raise KeyboardInterrupt
     after = run.measure()
-    place = run.finish()
+    kept = (kept_before, run.measure(material.others)) if material.others else None
+    place = run.finish({"held-out texts": (before, after), **({"other texts": kept} if kept else {})})
     if not quiet:
-        shown = words.number(before, 3) if before is not None else "–"
-        terminal.print(say("adapt.trained", before=shown, after=words.number(after, 3)))
+        _print_trained(terminal, before, after, kept)
         terminal.print(say("adapt.where", path=one_line(str(place))))
-    return {"run": str(place), "bits_before_training": before, "bits_after_training": after}
+    return _list_trained(place, before, after, kept)
 
 
 def _print(terminal: Terminal, made: Adapted) -> None:
@@ -161,7 +184,7 @@ def _print(terminal: Terminal, made: Adapted) -> None:
                 BOLD,
             )
         )
-    _print_changes(terminal, old, new)
+    _print_changes(terminal, old, new, report["others"])
     if not report["held_out"]:
         terminal.note(say("adapt.not_held_out"), style=YELLOW)
     terminal.print(say("adapt.where", path=one_line(str(made.path))))
@@ -169,7 +192,9 @@ def _print(terminal: Terminal, made: Adapted) -> None:
         terminal.note(say("adapt.next"))
 
 
-def _print_changes(terminal: Terminal, old: dict[str, Any], new: dict[str, Any]) -> None:
+def _print_changes(terminal: Terminal, old: dict[str, Any], new: dict[str, Any], others: dict[str, Any] | None) -> None:
+    from samovar.train.adapt.others import MAX_LOSS
+
     words = current_words()
 
     def row(key: str, before: float | None, after: float | None, digits: int) -> tuple[str, str, str]:
@@ -182,7 +207,12 @@ def _print_changes(terminal: Terminal, old: dict[str, Any], new: dict[str, Any])
         row("bits", old["bits"], new["bits"], 4),
         row("speed", old.get("speed"), new.get("speed"), 1),
     ]
+    if others:
+        for key, figure, digits in (("other_words", "tokens_per_word", 3), ("other_bits", "bits", 4)):
+            rows.append(row(key, others["old"][figure], others["new"][figure], digits))
     terminal.table(tuple(rows), right=range(1, 3))
+    if others and (others["change"] or 0.0) > MAX_LOSS:
+        terminal.note(say("adapt.other_loss", share=words.number(100 * others["change"], 1)), style=YELLOW)
 
 
 def register(group: Any) -> None:

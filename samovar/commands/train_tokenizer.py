@@ -40,6 +40,7 @@ def tokenizer(
         int, typer.Option("--max-chars", metavar="metavar.number", min=0, help="tokenizer.max_chars")
     ] = 1_000_000_000,
     seed: Annotated[int, typer.Option("--seed", metavar="metavar.number", min=0, help="tokenizer.seed")] = 0,
+    digits: Annotated[int, typer.Option("--digits", metavar="3|1", min=1, max=3, help="tokenizer.digits")] = 3,
     language: Language = "",
     test: Annotated[list[Path] | None, typer.Option("--test", metavar="metavar.folder", help="tokenizer.test")] = None,
     compare: Annotated[
@@ -61,7 +62,7 @@ def tokenizer(
     num_bytes = sum(unit.num_bytes for unit in units)
     texts = (text.text for text in thin(read_units(units), num_bytes, max_chars, seed))
     with ProgressBar(terminal, say("tokenizer.progress"), quiet=json) as bar:
-        made = train_tokenizer(texts, vocab_size, output, progress=_Watch(bar, num_bytes))
+        made = train_tokenizer(texts, vocab_size, output, digits=digits, progress=_Watch(bar, num_bytes))
     rows = _measure(made, others, tests)
     if json:
         terminal.json(

@@ -1,8 +1,9 @@
 """Byte-level byte-pair encoding as data: the pattern that cuts text, the ranks, the merges, and the files that hold them.
 
-Any bytes can be written with the 256 byte tokens, so nothing is ever unknown. The pattern is Qwen2's, letter for letter: llama.cpp has it
-hard-coded (``pre="qwen2"``), so an exported model cuts text exactly as it was trained. Knows nothing about corpora or models.
-Source: Sennrich et al. 2016 (arXiv:1508.07909); GPT-2 for the bytes as characters; Qwen2 (arXiv:2407.10671) for the pattern.
+Any bytes can be written with the 256 byte tokens, so nothing is ever unknown. The patterns are Llama 3's and Qwen2's, letter for letter: llama.cpp
+has them hard-coded (``pre="llama-bpe"``, ``pre="qwen2"``), so an exported model cuts text exactly as it was trained. They differ in numbers
+only: runs of up to three digits, or single digits. Knows nothing about corpora or models.
+Source: Sennrich et al. 2016 (arXiv:1508.07909); GPT-2 for the bytes as characters; Llama 3 (arXiv:2407.21783) and Qwen2 (arXiv:2407.10671).
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from typing import Any
 
 from samovar.errors import MissingExtraError, TrainingError
 
-PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""How text is cut before merging: digits stand alone, a word takes the space before it."""
-PLAIN_PATTERN = PATTERN.replace(r"\s+(?!\S)|", "")
-"""The same cut for texts in which no white space but a line end follows white space: there the look-ahead changes nothing, and without it the
-expression runs as an automaton (a quarter more megabytes a second)."""
+GROUPED, SINGLE = "llama-bpe", "qwen2"
+"""llama.cpp's names of the two patterns: numbers in runs of up to three digits, from the left; or digit by digit."""
+PATTERNS = {GROUPED: _PATTERN % "{1,3}", SINGLE: _PATTERN % ""}
+"""How text is cut before merging, by name: a word takes the space before it."""
+DIGITS = {3: GROUPED, 1: SINGLE}
+"""The pattern for the most digits that a token may hold."""
+_LOOK_AHEAD = r"\s+(?!\S)|"
 WIDE_SPACE = re.compile(r"\s[^\S\r\n]")
-"""Found in texts that need `PATTERN`. Python's white space includes all of the expression engine's."""
+"""Found in texts that need the whole pattern, see `plain_pattern`. Python's white space includes all of the expression engine's."""
 MAX_SPACE = 10_000
 LONG_SPACE = re.compile(rf"[^\S\r\n\x1c-\x1f]{{{MAX_SPACE},}}")
 """Runs that the look-ahead would need too deep a stack for (1,000,000 fail, 100,000 do not); they are cut by hand."""
@@ -40,17 +44,27 @@ SPECIALS = (END_OF_TEXT, TURN_START, TURN_END)
 MULTIPLE = 64
 """Vocabularies are padded to a multiple of this: matrix units want it, and GGUF rows."""
 
+_CONTENT = "message['content'] | replace('<|im_', '< |im_') | replace('<|endoftext|>', '< |endoftext|>') | replace('<|unused_', '< |unused_')"
 CHAT_TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + ("
+    + _CONTENT
+    + ") + '<|im_end|>' + '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-"""ChatML."""
+"""ChatML. A rendered conversation is one text, and no flag of tokenizer.json tells the template's ``<|im_end|>`` from one that a user wrote; so the
+template breaks up such names in what is said, by a space after their first character, and nobody can end his turn or open another's."""
 
 Ranks = Mapping[bytes, int]
 """Token bytes to id; a pair of neighbours merges if its bytes are here, the lowest id first."""
 
 
-def learn_ranks(texts: Iterable[str], num_ranks: int) -> dict[bytes, int]:
+def plain_pattern(pre: str) -> str:
+    """Return the same cut for texts in which no white space but a line end follows white space: there the look-ahead changes nothing, and
+    without it the expression runs as an automaton (a quarter more megabytes a second)."""
+    return PATTERNS[pre].replace(_LOOK_AHEAD, "")
+
+
+def learn_ranks(texts: Iterable[str], num_ranks: int, pre: str = GROUPED) -> dict[bytes, int]:
     """Learn the ranks of a vocabulary of at most `num_ranks` tokens; fewer when the texts hold no further pair.
 
     The same texts in the same order give the same ranks. The 256 bytes come first, in order.
@@ -61,7 +75,7 @@ def learn_ranks(texts: Iterable[str], num_ranks: int) -> dict[bytes, int]:
         raise MissingExtraError("train", "training a tokenizer") from error
     trainer = rustbpe.Tokenizer()
     short = (LONG_SPACE.sub(lambda run: run[0][:MAX_SPACE], text) for text in texts)
-    trainer.train_from_iterator(short, num_ranks, 256, PATTERN)  # 256 texts a refill: little is held
+    trainer.train_from_iterator(short, num_ranks, 256, PATTERNS[pre])  # 256 texts a refill: little is held
     return {bytes(token): rank for token, rank in trainer.get_mergeable_ranks()}
 
 
@@ -151,7 +165,7 @@ def read_ranks(path: Path) -> dict[bytes, int]:
     return ranks
 
 
-def hf_tokenizer(ranks: Ranks, specials: Sequence[str]) -> dict[str, Any]:
+def hf_tokenizer(ranks: Ranks, specials: Sequence[str], pre: str = GROUPED) -> dict[str, Any]:
     """Return ``tokenizer.json`` of Hugging Face's tokenizers: no normaliser, the pattern, bytes as characters, merges as pairs."""
     vocabulary = {as_characters(token): rank for token, rank in sorted(ranks.items(), key=lambda item: item[1])}
     added = [
@@ -159,7 +173,7 @@ def hf_tokenizer(ranks: Ranks, specials: Sequence[str]) -> dict[str, Any]:
         for n, name in enumerate(specials)
     ]  # fmt: skip
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
-    split = {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Isolated", "invert": False}
+    split = {"type": "Split", "pattern": {"Regex": PATTERNS[pre]}, "behavior": "Isolated", "invert": False}
     model = {
         "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
         "fuse_unk": False, "byte_fallback": False, "ignore_merges": False, "vocab": vocabulary,

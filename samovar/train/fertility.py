@@ -156,13 +156,15 @@ def _byte_level(tokens: Sequence[str], merges: Sequence[str], pre: str) -> Any:
     vocabulary = {token: number for number, token in enumerate(tokens)}
     pairs = [(first, second) for first, _, second in (merge.partition(" ") for merge in merges)]
     made = Tokenizer(models.BPE(vocabulary, pairs))
-    if pre == "qwen2":
-        split: Any = pre_tokenizers.Split(Regex(bpe.PATTERN), "isolated")
+    if pre in bpe.PATTERNS:
+        split: Any = pre_tokenizers.Split(Regex(bpe.PATTERNS[pre]), "isolated")
         steps = [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     elif pre == "smollm":
         steps = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     else:
-        raise TrainingError(f"expected a pre-tokeniser that is known here (qwen2, smollm), found {pre}")
+        raise TrainingError(
+            f"expected a pre-tokeniser that is known here ({', '.join(bpe.PATTERNS)}, smollm), found {pre}"
+        )
     made.pre_tokenizer = pre_tokenizers.Sequence(steps)
     return made
 

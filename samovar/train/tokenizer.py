@@ -42,7 +42,8 @@ _ROLE = re.compile(r"[a-z][a-z_]*")
 @dataclass(frozen=True, slots=True)
 class TokenizerInfo:
     """``samovar.json``. `sha256` is over the ranks and the specials: two tokenizers of one hash give the same ids. `bytes_per_token` was
-    measured on the texts it was trained on; `corpus_sha256` is over those texts in their order."""
+    measured on the texts it was trained on; `corpus_sha256` is over those texts in their order. `pre` names the pattern, see `bpe.PATTERNS`
+    (files from before it was written have single digits)."""
 
     vocab_size: int
     num_ranks: int
@@ -54,6 +55,7 @@ class TokenizerInfo:
     num_bytes: int = 0
     bytes_per_token: float = 0.0
     format: int = FORMAT
+    pre: str = bpe.SINGLE
 
 
 class Tokenizer:
@@ -63,8 +65,8 @@ class Tokenizer:
         self.ranks = ranks
         self.info = info
         self.special_ids = {name: len(ranks) + n for n, name in enumerate(info.specials)}
-        self._encoding = _make_encoding(ranks, self.special_ids, bpe.PATTERN)
-        self._plain = _make_encoding(ranks, self.special_ids, bpe.PLAIN_PATTERN)
+        self._encoding = _make_encoding(ranks, self.special_ids, bpe.PATTERNS[info.pre])
+        self._plain = _make_encoding(ranks, self.special_ids, bpe.plain_pattern(info.pre))
         self._single = tuple(ranks[bytes([value])] for value in range(bpe.NUM_BYTES))
 
     @classmethod
@@ -76,7 +78,7 @@ class Tokenizer:
         """
         info = read_info(folder)
         ranks = bpe.read_ranks(folder / RANKS)
-        if hash_vocabulary(ranks, info.specials) != info.sha256:
+        if hash_vocabulary(ranks, info.specials, info.pre) != info.sha256:
             raise TrainingError(
                 f"expected the tokenizer {info.sha256[:12]} in {folder}, found other ranks. Copy the whole folder again, or train anew."
             )
@@ -288,23 +290,31 @@ class Intake:
 
 
 def train_tokenizer(
-    texts: Iterable[str], vocab_size: int, folder: Path, *, progress: Callable[[Intake], None] | None = None
+    texts: Iterable[str],
+    vocab_size: int,
+    folder: Path,
+    *,
+    digits: int = 3,
+    progress: Callable[[Intake], None] | None = None,
 ) -> Tokenizer:
     """Train a tokenizer on texts (streamed, in their order), save it and return it. `vocab_size` counts specials and padding; it is
-    rounded up to a multiple of 64. The same texts give the same files.
+    rounded up to a multiple of 64. A token holds at most `digits` digits, 3 or 1. The same texts give the same files.
 
     Raises:
         TrainingError: the texts are too few for the vocabulary, or the folder is taken.
     """
+    if digits not in bpe.DIGITS:
+        raise TrainingError(f"expected tokens of at most 1 or 3 digits, found {digits}")
+    pre = bpe.DIGITS[digits]
     if vocab_size < MIN_VOCABULARY:
         raise TrainingError(f"expected a vocabulary of at least {MIN_VOCABULARY}, found {vocab_size}")
     if (folder / ABOUT).exists():
         raise TrainingError(f"expected no tokenizer in {folder}, found one: name another folder or delete it")
     vocab_size += -vocab_size % bpe.MULTIPLE
     intake = Intake(texts, progress)
-    ranks = bpe.learn_ranks(intake, vocab_size - len(bpe.SPECIALS))
+    ranks = bpe.learn_ranks(intake, vocab_size - len(bpe.SPECIALS), pre)
     _check_amount(intake, vocab_size, len(ranks))
-    tokenizer = from_ranks(ranks)
+    tokenizer = from_ranks(ranks, pre)
     info = replace(
         tokenizer.info,
         corpus_sha256=intake.sha256,
@@ -317,12 +327,12 @@ def train_tokenizer(
     return Tokenizer.load(folder)
 
 
-def from_ranks(ranks: bpe.Ranks) -> Tokenizer:
-    """Return the tokenizer of ranks, with our special tokens and padding."""
+def from_ranks(ranks: bpe.Ranks, pre: str = bpe.GROUPED) -> Tokenizer:
+    """Return the tokenizer of ranks that were learnt under the pattern `pre`, with our special tokens and padding."""
     bpe.check_ranks(ranks)
     specials = bpe.pad_specials(len(ranks))
-    sha256 = hash_vocabulary(ranks, specials)
-    return Tokenizer(ranks, TokenizerInfo(len(ranks) + len(specials), len(ranks), specials, sha256))
+    sha256 = hash_vocabulary(ranks, specials, pre)
+    return Tokenizer(ranks, TokenizerInfo(len(ranks) + len(specials), len(ranks), specials, sha256, pre=pre))
 
 
 def measure_bytes_per_token(tokenizer: Tokenizer, texts: Iterable[str]) -> float:
@@ -351,9 +361,9 @@ def _check_amount(intake: Intake, vocab_size: int, num_ranks: int) -> None:
     )
 
 
-def hash_vocabulary(ranks: bpe.Ranks, specials: Sequence[str]) -> str:
+def hash_vocabulary(ranks: bpe.Ranks, specials: Sequence[str], pre: str) -> str:
     """Return the SHA-256 of what decides the ids: pattern, ranks, specials."""
-    text = bpe.PATTERN + "\n" + bpe.write_ranks(ranks) + "\n".join(specials)
+    text = bpe.PATTERNS[pre] + "\n" + bpe.write_ranks(ranks) + "\n".join(specials)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
@@ -361,7 +371,7 @@ def save(tokenizer: Tokenizer, folder: Path) -> None:
     """Write the folder of a tokenizer, ``samovar.json`` last."""
     files = {
         RANKS: bpe.write_ranks(tokenizer.ranks),
-        HF: bpe.dump(bpe.hf_tokenizer(tokenizer.ranks, tokenizer.info.specials)),
+        HF: bpe.dump(bpe.hf_tokenizer(tokenizer.ranks, tokenizer.info.specials, tokenizer.info.pre)),
         HF_CONFIG: bpe.dump(bpe.hf_tokenizer_config(), indent=2),
         ABOUT: bpe.dump(asdict(tokenizer.info), indent=2),
     }
@@ -384,6 +394,8 @@ def read_info(folder: Path) -> TokenizerInfo:
         raise TrainingError(
             f"expected a tokenizer's folder with {ABOUT}, found {folder}: {error}. Make one with  samovar train tokenizer"
         ) from error
-    if info.format != FORMAT:
-        raise TrainingError(f"expected format {FORMAT} in {folder / ABOUT}, found {info.format}: update samovar")
+    if info.format != FORMAT or info.pre not in bpe.PATTERNS:
+        raise TrainingError(
+            f"expected format {FORMAT} and a pattern of {', '.join(bpe.PATTERNS)} in {folder / ABOUT}, found {info.format} and {info.pre}: update samovar"
+        )
     return info

@@ -38,7 +38,7 @@ def test_the_commands_of_the_design_are_there() -> None:
         ("corpus",), *(("corpus", name) for name in ("build", "plan", "report", "crawl")),
         *(("library", name) for name in ("info", "list", "ledger", "show", "export", "import", "verify")),
         *(("model", name) for name in ("list", "pull", "use")),
-        ("train",), *(("train", name) for name in ("tokenizer", "prepare", "pretrain", "adapt", "data", "sft", "eval")), ("export",),
+        ("train",), *(("train", name) for name in ("tokenizer", "prepare", "plan", "pretrain", "adapt", "data", "sft", "prefer", "eval")), ("export",),
     }  # fmt: skip
     assert expected | {()} == set(PATHS)
 

@@ -123,15 +123,16 @@ def test_millions_of_the_same_are_encoded(toy: Tokenizer, piece: str) -> None:
     assert toy.decode(toy.encode(text)) == text
 
 
-def test_ids_are_those_of_the_trainer(articles: list[str]) -> None:
+@pytest.mark.parametrize("pre", bpe.PATTERNS)
+def test_ids_are_those_of_the_trainer(articles: list[str], pre: str) -> None:
     """rustbpe, tiktoken with its ranks, tokenizers with our merges: three programs, one result."""
     import rustbpe
     import tokenizers
 
     trainer = rustbpe.Tokenizer()
-    trainer.train_from_iterator(iter(articles[:60]), 1021, 256, bpe.PATTERN)
-    made = from_ranks({bytes(token): rank for token, rank in trainer.get_mergeable_ranks()})
-    third = tokenizers.Tokenizer.from_str(bpe.dump(bpe.hf_tokenizer(made.ranks, made.info.specials)))
+    trainer.train_from_iterator(iter(articles[:60]), 1021, 256, bpe.PATTERNS[pre])
+    made = from_ranks({bytes(token): rank for token, rank in trainer.get_mergeable_ranks()}, pre)
+    third = tokenizers.Tokenizer.from_str(bpe.dump(bpe.hf_tokenizer(made.ranks, made.info.specials, pre)))
     for text in (*HARD, *articles[60:90]):
         assert trainer.encode(text) == made.encode(text) == third.encode(text, add_special_tokens=False).ids
 
@@ -164,6 +165,31 @@ def test_merges_of_ranks_that_no_merging_gave() -> None:
     ranks = {bytes([value]): value for value in range(256)} | {b"abc": 256}
     with pytest.raises(TrainingError, match="a merge of two, found 3"):
         bpe.merges_of(ranks)
+
+
+def test_digits_are_grouped_or_single(articles: list[str], tmp_path: Path) -> None:
+    texts = [*articles[:80], *(f"{year} {year * 997}" for year in range(1000, 2100))]
+    grouped = train_tokenizer(texts, 2048, tmp_path / "grouped")
+    single = train_tokenizer(texts, 2048, tmp_path / "single", digits=1)
+    assert grouped.info.pre == "llama-bpe" and single.info.pre == "qwen2" and grouped.sha256 != single.sha256
+    assert max(sum(chr(byte).isdigit() for byte in token) for token in grouped.ranks) == 3
+    assert [grouped.decode([number]) for number in grouped.encode("1799")] == ["179", "9"]
+    assert [single.decode([number]) for number in single.encode("1799")] == ["1", "7", "9", "9"]
+    with pytest.raises(TrainingError, match="1 or 3 digits, found 2"):
+        train_tokenizer(texts, 2048, tmp_path / "other", digits=2)
+
+
+def test_a_folder_from_before_the_pattern_was_written(articles: list[str], tmp_path: Path) -> None:
+    """Its digits are single, and its hash is what it was."""
+    made = train_tokenizer(articles[:40], 512, tmp_path, digits=1)
+    about = json.loads((tmp_path / ABOUT).read_text("utf-8"))
+    del about["pre"]
+    (tmp_path / ABOUT).write_text(json.dumps(about), "utf-8")
+    again = Tokenizer.load(tmp_path)
+    assert again.sha256 == made.sha256 and again.encode("1799") == made.encode("1799")
+    (tmp_path / ABOUT).write_text(json.dumps(about | {"pre": "mystery"}), "utf-8")
+    with pytest.raises(TrainingError, match="found 1 and mystery"):
+        Tokenizer.load(tmp_path)
 
 
 # -- special tokens -------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def test_from_texts_to_tokens(corpus: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_the_report_in_words(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = tmp_path / "a"
-    command = ["train", "tokenizer", str(corpus), "--vocab-size", "512", "--language", "ru"]
+    command = ["train", "tokenizer", str(corpus), "--vocab-size", "512", "--language", "ru", "--digits", "1"]
     assert main([*command, "-o", str(made), "--test", str(corpus / "003.md"), "--lang", "en"]) == 0
     said = capsys.readouterr()
     assert "512 tokens learnt from 120 documents" in said.out
@@ -59,6 +59,7 @@ def test_the_report_in_words(corpus: Path, tmp_path: Path, capsys: pytest.Captur
     [
         (["--vocab-size", "65536"], "--vocab-size"),
         (["--language", "tt", "--vocab-size", "512"], "expected texts in tt"),
+        (["--digits", "2", "--vocab-size", "512"], "1 or 3 digits"),
         (["--compare", "nothing.gguf2"], "expected a tokenizer"),
     ],
 )

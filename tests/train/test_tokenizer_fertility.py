@@ -68,7 +68,11 @@ def test_our_files_count_alike(toy: Tokenizer, tokenizer_folder: Path, articles:
 def test_ranks_of_npm_tiktoken(toy: Tokenizer, articles: list[str], tmp_path: Path) -> None:
     tokens = [base64.b64encode(token).decode() for token, _ in sorted(toy.ranks.items(), key=lambda item: item[1])]
     lines = [f"! {first} {' '.join(tokens[first : first + 100])}" for first in range(0, len(tokens), 100)]
-    values = {"pat_str": bpe.PATTERN, "special_tokens": {"<|x|>": len(tokens)}, "bpe_ranks": "\n".join(lines)}
+    values = {
+        "pat_str": bpe.PATTERNS[toy.info.pre],
+        "special_tokens": {"<|x|>": len(tokens)},
+        "bpe_ranks": "\n".join(lines),
+    }
     (tmp_path / "other.json").write_text(json.dumps(values))
     assert open_counter(tmp_path / "other.json")(articles[:20]) == count_with(toy)(articles[:20])
 
@@ -93,7 +97,7 @@ def write_gguf(path: Path, **fields: Any) -> Path:
 def test_a_byte_level_gguf(toy: Tokenizer, articles: list[str], tmp_path: Path) -> None:
     tokens = [bpe.as_characters(token) for token, _ in sorted(toy.ranks.items(), key=lambda item: item[1])]
     merges = [f"{bpe.as_characters(a)} {bpe.as_characters(b)}" for a, b in bpe.merges_of(toy.ranks)]
-    path = write_gguf(tmp_path / "m.gguf", model="gpt2", pre="qwen2", tokens=tokens, merges=merges)
+    path = write_gguf(tmp_path / "m.gguf", model="gpt2", pre=toy.info.pre, tokens=tokens, merges=merges)
     assert open_counter(path)(articles[:20]) == count_with(toy)(articles[:20])
     path = write_gguf(tmp_path / "n.gguf", model="gpt2", pre="mystery", tokens=tokens, merges=merges)
     with pytest.raises(TrainingError, match="mystery"):

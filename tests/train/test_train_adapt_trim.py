@@ -200,6 +200,65 @@ def test_no_model_at_all(corpus: Path, tmp_path: Path) -> None:
     refuse(corpus, corpus, tmp_path, "expected a Hugging Face model with config.json")
 
 
+def test_a_name_on_a_hub_is_not_looked_up(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TrainingError, match="fetch the model first, then name its place; names on a hub"):
+        adapt_model(Path("Qwen/Qwen3-0.6B"), Material([corpus]), tmp_path / "out")
+
+
+def test_sentencepiece_alone_is_refused(broken: Path, corpus: Path, tmp_path: Path) -> None:
+    (broken / "tokenizer.json").rename(broken / "tokenizer.model")
+    refuse(broken, corpus, tmp_path, "found only SentencePiece's tokenizer.model: write it with transformers")
+
+
+def test_additions_alone_are_refused(broken: Path, corpus: Path, tmp_path: Path) -> None:
+    (broken / "config.json").rename(broken / "adapter_config.json")
+    refuse(broken, corpus, tmp_path, "found additions to one .LoRA.: merge them into their model first")
+
+
+def test_a_quantisation_whose_library_is_missing(broken: Path, corpus: Path, tmp_path: Path) -> None:
+    change_json(broken / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
+    refuse(broken, corpus, tmp_path, "expected a model that transformers loads")
+
+
+def test_code_in_the_folder_is_not_run(broken: Path, corpus: Path, tmp_path: Path) -> None:
+    change_json(
+        broken / "config.json",
+        model_type="own",
+        auto_map={"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnForCausalLM"},
+    )
+    (broken / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    refuse(broken, corpus, tmp_path, "expected a model that transformers loads")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_untied_tables_in_two_parts(tokenizer_folder: Path, corpus: Path, tmp_path: Path) -> None:
+    """Input and output tables lie in different files; each keeps the same rows."""
+    from safetensors.torch import load_file, save_file
+
+    source = make_hf(tmp_path / "old", tokenizer_folder, "llama", tied=False)
+    weights = load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    parts = {
+        f"model-0000{n}-of-00002.safetensors": {k: v for k, v in weights.items() if (k == "lm_head.weight") == (n == 2)}
+        for n in (1, 2)
+    }
+    for name, part in parts.items():
+        save_file(part, source / name, metadata={"format": "pt"})
+    places = {key: name for name, part in parts.items() for key in part}
+    (source / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    made = trim_folder(source, Material([corpus]), tmp_path / "new", 1024, anyway=True)
+    rows = torch.tensor(made.selection.old_ids)
+    for name, part in parts.items():
+        after = load_file(tmp_path / "new" / name)
+        for key, old in part.items():
+            assert torch.equal(after[key], old[rows] if key in ("lm_head.weight", "model.embed_tokens.weight") else old)
+    assert (
+        made.new.bits > 0
+        and transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "new").config.vocab_size == 1024
+    )
+
+
 def test_texts_of_another_language_are_refused(model: Path, corpus: Path, tmp_path: Path) -> None:
     refuse(model, corpus, tmp_path, "expected texts in tt, found ru", language="tt")
 

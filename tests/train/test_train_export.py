@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,28 +27,31 @@ TEXTS = (
 )
 
 
-def make_run(folder: Path, *, tied: bool = True) -> Path:
+def make_run(folder: Path, *, tied: bool = True, words: Path | None = None) -> Path:
     """A run's folder with random weights: parity does not need a model that knows anything."""
-    train_tokenizer([f"{text} {number}" for number in range(400) for text in TEXTS], 320, folder / "tokenizer")
+    if words is None:
+        train_tokenizer([f"{text} {number}" for number in range(400) for text in TEXTS], 320, folder / "tokenizer")
+    else:
+        shutil.copytree(words, folder / "tokenizer")
     from samovar.train.tokenizer import Tokenizer
 
-    words = Tokenizer.load(folder / "tokenizer")
+    made = Tokenizer.load(folder / "tokenizer")
     shape = make_model(
-        vocab_size=words.vocab_size,
+        vocab_size=made.vocab_size,
         hidden_size=64,
         head_dim=16,
         intermediate_size=96,
         max_seq_len=256,
         tie_embeddings=tied,
     )
-    plan = make_plan(model=shape, tokenizer_sha256=words.sha256)
+    plan = make_plan(model=shape, tokenizer_sha256=made.sha256)
     model = LanguageModel(shape)
     torch.manual_seed(4)
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(0.0, 0.12) if weight.ndim == 2 else weight.uniform_(0.6, 1.4)
     plan.save(folder / "config.json")
-    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": words.sha256}
+    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": made.sha256}
     save_checkpoint(folder / "checkpoints", 7, weights=model.state_dict(), optimiser={"x": torch.zeros(1)}, state=state)
     return folder
 
@@ -92,6 +97,73 @@ def test_transformers_loads_the_folder(run: Path, tmp_path: Path) -> None:
     assert json.loads((made.path / "config.json").read_text())["architectures"] == ["Qwen3ForCausalLM"]
     again = export_model(made.path, tmp_path / "again", to="hf", texts=TEXTS)  # an exported folder can be exported
     assert (again.path / "model.safetensors").read_bytes() == (made.path / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(("kind", "tied"), [("f32", True), ("bf16", False)])
+def test_the_folder_is_what_vllm_reads(tmp_path: Path, kind: str, tied: bool) -> None:
+    """vLLM reads it through transformers' own classes: every setting is one of theirs and arrives as it was written."""
+    transformers = pytest.importorskip("transformers", reason="the extra 'adapt' is not installed")
+    from safetensors import safe_open
+
+    place = export_model(make_run(tmp_path / "run", tied=tied), tmp_path / "hf", to="hf", kind=kind, texts=TEXTS).path
+    written = json.loads((place / "config.json").read_text())
+    known = transformers.Qwen3Config().to_dict()
+    assert set(written) - set(known) == {
+        "torch_dtype",
+        "rope_theta",
+    }  # for older readers, beside dtype and rope_parameters
+    config = transformers.AutoConfig.from_pretrained(place)
+    assert type(config) is transformers.Qwen3Config and config.architectures == ["Qwen3ForCausalLM"]
+    read = config.to_dict()
+    assert {key: read[key] for key in written if key in known} == {k: v for k, v in written.items() if k in known}
+    assert (
+        config.dtype == {"f32": torch.float32, "bf16": torch.bfloat16}[kind]
+        and written["torch_dtype"] == written["dtype"]
+    )
+    assert (
+        set(config.layer_types) == {"full_attention"} and config.rope_parameters["rope_theta"] == written["rope_theta"]
+    )
+    with safe_open(place / "model.safetensors", "pt") as weights:
+        names = set(weights.keys())
+        assert {weights.get_tensor(name).dtype for name in names} == {config.dtype}
+        assert weights.metadata() == {"format": "pt"}
+    wanted = set(transformers.AutoModelForCausalLM.from_config(config).state_dict())
+    assert names == wanted - ({"lm_head.weight"} if tied else set())
+    words = transformers.AutoTokenizer.from_pretrained(place)
+    generation = transformers.GenerationConfig.from_pretrained(place)
+    assert generation.eos_token_id == [words.eos_token_id, words.pad_token_id] and generation.do_sample is False
+    assert words.eos_token == "<|im_end|>" and words.chat_template == (place / "chat_template.jinja").read_text("utf-8")
+    assert len(words) == config.vocab_size and config.eos_token_id == words.eos_token_id
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("digits", [3, 1])
+def test_llama_cpp_cuts_rare_letters_alike(tmp_path: Path, digits: int) -> None:
+    """Numbers, letters of the peoples of Russia, marks, scripts, white space thrown together; ours, llama.cpp's and transformers' ids."""
+    pytest.importorskip("xllamacpp", reason="the extra 'llama' is not installed")
+    transformers = pytest.importorskip("transformers", reason="the extra 'adapt' is not installed")
+    from samovar.generate.llama_engine import LlamaEngine
+    from samovar.train.export.gguf import write_gguf
+    from samovar.train.export.hf import write_hf
+
+    texts = [f"{text} {number} {number * 997}" for number in range(400) for text in TEXTS]
+    train_tokenizer(texts, 320, tmp_path / "words", digits=digits)
+    trained = open_trained(make_run(tmp_path / "run", words=tmp_path / "words"))
+    write_gguf(trained, tmp_path / "m.gguf", "f32", name="toy")
+    (tmp_path / "hf").mkdir()
+    write_hf(trained, tmp_path / "hf")
+    letters = "ёъѣѳҡҙғәҥөһ\u0301\u0308абвАБВßñ漢字かな한हिعرעבไทქარ😀👍🏽👨‍👩‍👧①Ⅳ½٣४\u00a0\u2009\u200b\u00ad\ufeff\u3000 \t\n\r.,;:!?…—«»'\"()/\\|@#$%_№0123456789"
+    draw = random.Random(1)
+    mixed = ["".join(draw.choice(letters) * draw.choice((1, 1, 1, 3)) for _ in range(2000)) for _ in range(10)]
+    engine = LlamaEngine(tmp_path / "m.gguf", context_tokens=64, threads=1, check_memory=False)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    try:
+        for text in mixed:
+            ids = trained.tokenizer.encode(text)
+            assert engine.tokenize(text) == ids and trained.tokenizer.decode(ids) == text
+            assert theirs.encode(text, add_special_tokens=False, split_special_tokens=True) == ids
+    finally:
+        engine.close()
 
 
 @pytest.mark.slow

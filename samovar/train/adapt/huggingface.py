@@ -62,6 +62,10 @@ def open_folder(path: Path) -> Folder:
     Raises:
         TrainingError: it is no causal language model with safetensors and a BPE tokenizer.
     """
+    if (path / "adapter_config.json").exists() and not (path / "config.json").exists():
+        raise TrainingError(
+            f"expected a whole model in {path}, found additions to one (LoRA): merge them into their model first"
+        )
     config = read_json(path / "config.json")
     names = config.get("architectures") or []
     if len(names) != 1 or not str(names[0]).endswith("ForCausalLM"):
@@ -69,7 +73,7 @@ def open_folder(path: Path) -> Folder:
             f"expected a causal language model (architectures: one …ForCausalLM) in {path}, found {names or 'none'}"
         )
     weights = _find_weights(path)
-    tokenizer = read_json(path / "tokenizer.json")
+    tokenizer = _read_tokenizer(path)
     num_rows = config.get("vocab_size")
     if not isinstance(num_rows, int):
         raise TrainingError(f"expected vocab_size in {path / 'config.json'}, found {num_rows!r}: a text-only model is needed")  # fmt: skip
@@ -99,6 +103,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise TrainingError(f"expected a JSON object in {path}, found {type(found).__name__}")
     return found
+
+
+def _read_tokenizer(path: Path) -> dict[str, Any]:
+    if not (path / "tokenizer.json").exists() and (path / "tokenizer.model").exists():
+        raise TrainingError(
+            f"expected tokenizer.json in {path}, found only SentencePiece's tokenizer.model: write it with transformers, "
+            "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+        )
+    return read_json(path / "tokenizer.json")
 
 
 def _find_weights(path: Path) -> tuple[Path, ...]:

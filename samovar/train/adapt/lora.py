@@ -1,8 +1,8 @@
 """Train an adapted model of any architecture further: low-rank additions to its matrices, and its tables of tokens whole.
 
 transformers computes, peft holds the additions; afterwards they are merged, so the result is an ordinary folder. Documents follow one
-another in a row and attention crosses them (the architectures are not ours to change). A killed run goes on from its last checkpoint with
-the same data. Source: Hu et al. 2021 (arXiv:2106.09685).
+another in a row and do not see each other, see `samovar.train.adapt.packing`. A killed run goes on from its last checkpoint with the same
+data. One process only: several are refused. Source: Hu et al. 2021 (arXiv:2106.09685).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,22 @@ import numpy as np
 import numpy.typing as npt
 
 from samovar.errors import DivergedError, MissingExtraError, TrainingError
+from samovar.train.adapt.card import CARD, training_lines
 from samovar.train.adapt.huggingface import open_folder, read_json
 from samovar.train.adapt.material import Material
+from samovar.train.adapt.packing import compute_row, keeps_apart
 from samovar.train.adapt.quality import Encode, measure_causal, open_causal, open_encoder, quiet
 
 MODEL, CHECKPOINTS = "model", "checkpoints"
 Rows = npt.NDArray[np.int64]
+TABLE_STEPS = 1 / 3
+"""Share of the steps for which new rows are trained alone after a transfer; measured on a toy only (docs/LAB.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraPlan:
-    """A run: `rank` of the additions, peak `rate` of AdamW for them (the tables have a tenth), sequences and steps."""
+    """A run: `rank` of the additions, peak `rate` of AdamW for them (the tables have a tenth), sequences and steps. For the first
+    `table_steps` only the tables are trained, at the whole rate times `table_share`: new rows find their place before the rest moves."""
 
     num_steps: int
     seq_len: int = 1024
@@ -38,6 +43,8 @@ class LoraPlan:
     rate: float = 2e-4
     save_every: int = 100
     seed: int = 0
+    table_steps: int = 0
+    table_share: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +88,32 @@ class LoraRun:
     def __init__(self, source: Path, material: Material, folder: Path, plan: LoraPlan, *, device: str = "auto") -> None:
         import torch
 
-        from samovar.train.distributed import join_team
+        from samovar.train.distributed import join_team, read_environment
 
+        if (processes := read_environment()[1]) > 1:
+            raise TrainingError(f"expected one process for --lora, found {processes}: start it without torchrun")
         self.source, self.material, self.folder, self.plan = source, material, folder, plan
         opened = open_folder(source)
         longest = opened.config.get("max_position_embeddings", plan.seq_len)
         if plan.seq_len > longest:
             raise TrainingError(f"expected --seq-len of at most {longest} (the model's), found {plan.seq_len}")
-        self.encode = open_encoder(source)
+        self.encode, self.separator = open_encoder(source), _separator(opened.config)
         texts = (piece for batch in material.batches() for piece in batch)
-        self.rows = pack_rows(texts, self.encode, _separator(opened.config), plan.seq_len)
+        self.rows = pack_rows(texts, self.encode, self.separator, plan.seq_len)
         self.device = join_team(device).device
         torch.manual_seed(plan.seed)
         self.model = _add_lora(open_causal(source), plan.rank).to(self.device)
+        self.together = keeps_apart(self.model, opened.num_rows)
         self.trained = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
-        groups = [
-            {"params": [weight], "share": 1.0 if "lora_" in name else 0.1} for name, weight in self.trained.items()
-        ]
+        groups = [{"params": [weight], "table": "lora_" not in name} for name, weight in self.trained.items()]
         self._adam = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.95), weight_decay=0.0)
         self.step = 0
         self._restore()
 
-    def measure(self) -> float:
-        """Return bits per byte on the held-out texts."""
+    def measure(self, texts: Sequence[str] | None = None) -> float:
+        """Return bits per byte, on the held-out texts or on others."""
         self.model.eval()
-        return measure_causal(self.model, self.encode, self.material.held)
+        return measure_causal(self.model, self.encode, self.material.held if texts is None else texts)
 
     def train(self) -> Iterator[LoraReport]:
         """Yield a report for each step left.
@@ -126,7 +134,7 @@ class LoraRun:
         total = 0.0
         batch = torch.from_numpy(read_batch(self.rows, self.step, self.plan)).to(self.device)
         for row in batch.split(1):
-            scores = self.model(row[:, :-1]).logits
+            scores = compute_row(self.model, row[:, :-1], self.separator, together=self.together)
             loss = torch.nn.functional.cross_entropy(scores.flatten(0, 1).float(), row[:, 1:].flatten()) / len(batch)
             loss.backward()
             total += float(loss.detach())
@@ -137,7 +145,7 @@ class LoraRun:
             )
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), 1.0)
         for group in self._adam.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = rate * _share(self.plan, self.step, group["table"])
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)
         self.step += 1
@@ -177,8 +185,9 @@ class LoraRun:
                 self._adam.state[weight] = {key.rpartition(".")[2]: state[key] for key in keys}
         self.step = found.step
 
-    def finish(self) -> Path:
-        """Merge the additions into the weights and write an ordinary model folder; return its place."""
+    def finish(self, figures: Mapping[str, tuple[float | None, float]] | None = None) -> Path:
+        """Merge the additions into the weights and write an ordinary model folder; return its place. `figures` for the card: bits per byte
+        before and after, by the name of the texts."""
         import torch
 
         place, draft = self.folder / MODEL, self.folder / f".{MODEL}.tmp"
@@ -191,6 +200,12 @@ class LoraRun:
         for path in self.source.iterdir():
             if path.is_file() and path.suffix != ".safetensors" and not (draft / path.name).exists():
                 shutil.copyfile(path, draft / path.name)
+        plan = self.plan
+        with (draft / CARD).open("a", encoding="utf-8") as card:
+            card.write(
+                "\n".join(training_lines(plan.rank, plan.num_steps, plan.batch_rows * plan.seq_len, figures or {}))
+                + "\n"
+            )
         if (draft / "model.safetensors").exists():  # written whole: the parent's list of parts is not true of it
             (draft / "model.safetensors.index.json").unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)
@@ -202,8 +217,15 @@ def _about(run: LoraRun) -> dict[str, Any]:
     plan = run.plan
     return {
         "num_steps": plan.num_steps, "seq_len": plan.seq_len, "batch_rows": plan.batch_rows, "rank": plan.rank, "rate": plan.rate,
-        "seed": plan.seed, "num_rows": len(run.rows), "first_tokens": int(run.rows[0].sum()),
+        "seed": plan.seed, "num_rows": len(run.rows), "first_tokens": int(run.rows[0].sum()), "documents": "apart", "table_steps": plan.table_steps, "table_share": plan.table_share,
     }  # fmt: skip
+
+
+def _share(plan: LoraPlan, step: int, table: bool) -> float:
+    """Return the share of the rate that the tables or the additions have at a step."""
+    if step < plan.table_steps:
+        return plan.table_share if table else 0.0
+    return 0.1 if table else 1.0
 
 
 def _shape(step: int, num_steps: int) -> float:

@@ -1,4 +1,5 @@
-"""The texts of the target language, in two parts: those that decide which tokens stay, and a few, held out, to measure on."""
+"""The texts of the target language, in two parts: those that decide which tokens stay, and a few, held out, to measure on; and texts of other
+languages, on which it is only measured."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samovar.errors import TrainingError
+from samovar.train.adapt.others import read_others
 from samovar.train.texts import check_language, number_of, plan_units, read_units, sample_texts, thin
 from samovar.train.tokenizer import repair
 
@@ -23,7 +25,8 @@ MIN_CHARS = 2_000
 
 @dataclass(slots=True)
 class Material:
-    """Texts under `paths`; `held` fills while `pieces` runs. `seen_chars` are those that decided."""
+    """Texts under `paths`; `held` fills while `batches` runs. `seen_chars` are those that decided. `others` are the beginnings of texts under
+    `keep`, read by `check`."""
 
     paths: Sequence[Path]
     max_chars: int = 0
@@ -32,6 +35,8 @@ class Material:
     seen_chars: int = 0
     num_documents: int = 0
     separate: bool = True
+    keep: Sequence[Path] = ()
+    others: list[str] = field(default_factory=list)
 
     def check(self) -> None:
         """Make sure that there are texts, and of the language that was asked for.
@@ -40,6 +45,7 @@ class Material:
             TrainingError: there are none, or they are in another language.
         """
         units = plan_units(self.paths)
+        self.others = read_others(self.keep)
         if self.language:
             check_language(sample_texts(units), self.language)
 

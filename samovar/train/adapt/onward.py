@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from samovar.errors import TrainingError
@@ -17,8 +18,11 @@ from samovar.train.config import ARCHITECTURE, RunConfig
 from samovar.train.size import REFERENCE_WIDTH, plan_run
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from samovar.train.config import ModelConfig
     from samovar.train.loop import Trainer
+    from samovar.train.model import LanguageModel
 
 RATE_SHARE = 0.1
 """Of the rates from scratch: a middle of what is reported for continued training (Ibrahim et al. 2024, arXiv:2403.08763); not tuned here."""
@@ -36,9 +40,30 @@ def plan_onward(
     )  # fmt: skip
     scale = RATE_SHARE * (model.hidden_size / REFERENCE_WIDTH) ** -0.5
     return replace(
-        plan, model=model, matrix_lr=RATE_SHARE * plan.matrix_lr, embedding_lr=0.01 * scale, head_lr=0.004 * scale,
+        plan, model=model, matrix_lr=RATE_SHARE * 0.02, adam_beta=0.95, embedding_lr=0.01 * scale, head_lr=0.004 * scale,
         norm_lr=0.005 * scale, weight_decay=0.0, warmup_steps=max(1, int(WARMUP * plan.num_steps)),
     )  # fmt: skip
+
+
+def measure_run(folder: Path, texts: Sequence[str]) -> float:
+    """Return bits per byte of texts under the newest checkpoint of a run, or under an exported folder."""
+    from samovar.train.adapt.quality import measure_causal
+    from samovar.train.export.trained import open_trained
+
+    trained = open_trained(folder)
+    return measure_causal(_Causal(trained.build()), trained.tokenizer.encode, texts)
+
+
+class _Causal:
+    """Our model as `measure_causal` knows models."""
+
+    device = "cpu"
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+
+    def __call__(self, tokens: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(logits=self._model(tokens))
 
 
 def open_onward(

@@ -56,7 +56,7 @@ def quiet() -> Iterator[None]:
 
 
 def open_causal(folder: Path) -> Any:
-    """Load a model with transformers, float32, for reading.
+    """Load a model with transformers, float32, for reading. Code that lies in the folder is not run.
 
     Raises:
         TrainingError: transformers does not know it, or cannot load it.
@@ -68,8 +68,16 @@ def open_causal(folder: Path) -> Any:
         raise MissingExtraError("adapt", "running the model that is adapted") from error
     try:
         with quiet():
-            return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
-    except (ValueError, OSError, KeyError, RuntimeError) as error:
+            return AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+            ).eval()
+    except (
+        ValueError,
+        OSError,
+        KeyError,
+        RuntimeError,
+        ImportError,
+    ) as error:  # ImportError: what its quantisation needs
         raise TrainingError(f"expected a model that transformers loads in {folder}, found: {error}") from error
 
 

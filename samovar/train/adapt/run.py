@@ -6,22 +6,27 @@ training loop: a transferred model of our own shape is trained further by `samov
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import shutil
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from samovar.digests import hash_file
 from samovar.errors import MissingExtraError, TrainingError, UsageError
+from samovar.train.adapt.card import CARD, card_lines
 from samovar.train.adapt.material import Material
+from samovar.train.adapt.others import Measured, list_figures, measure_others
+from samovar.train.drafts import discard, draft_of
 
 MANIFEST = "adapt.json"
 METHODS = ("trim", "transfer")
 DEFAULT_VOCABULARY = 32_768
 Say = Callable[[str], None]
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,8 @@ def adapt_model(
     is_file = source.is_file()
     _check_places(source, output, is_file, method)
     material.check()
-    draft = output.with_name(f".{output.name}.tmp")
-    _remove(draft)
+    draft = draft_of(output)
+    discard(draft)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         if method == "trim":
@@ -66,16 +71,17 @@ def adapt_model(
             report = _transfer(source, material, draft, vocab_size, tokenizer, say)
         facts = {"source": source.name, "method": method, **report}
         if draft.is_dir():
+            (draft / CARD).write_text("\n".join(card_lines(facts)) + "\n", "utf-8")
             _write_manifest(draft / MANIFEST, facts | {"sha256": _hash_files(draft)})
         if output.is_dir():
             output.rmdir()  # empty: checked
         draft.rename(output)
         if output.is_file():
-            _write_manifest(sidecar(output), facts | {"sha256": {output.name: _hash(output)}})
+            _write_manifest(sidecar(output), facts | {"sha256": {output.name: hash_file(output)}})
     except OSError as error:
         raise TrainingError(f"expected to write {output}, found: {error}") from error
     finally:
-        _remove(draft)
+        discard(draft)
     return Adapted(output, method, report)
 
 
@@ -86,8 +92,13 @@ def sidecar(output: Path) -> Path:
 
 def _check_places(source: Path, output: Path, is_file: bool, method: str) -> None:
     if not source.exists():
+        hub = (
+            "; names on a hub are not looked up: what is gated is fetched with your own account"
+            if _HUB_NAME.fullmatch(str(source))
+            else ""
+        )
         raise TrainingError(
-            f"expected a model's folder (Hugging Face) or GGUF file at {source}, found nothing: fetch the model first, then name its place"
+            f"expected a model's folder (Hugging Face) or GGUF file at {source}, found nothing: fetch the model first, then name its place{hub}"
         )
     if is_file and source.suffix.lower() != ".gguf":
         raise TrainingError(f"expected a folder or a .gguf file, found {source}")
@@ -115,6 +126,7 @@ def _trim(source: Path, material: Material, draft: Path, size: int, anyway: bool
     made = (trim_file if source.is_file() else trim_folder)(source, material, draft, size, anyway=anyway, say=say)
     values = asdict(made)
     rows = values.pop("selection")["old_ids"].tolist()
+    values["others"] = list_figures(made.others)
     return {**clean(values), "bits_change": clean(made.bits_change), "old_ids": rows}
 
 
@@ -129,7 +141,7 @@ def _transfer(
     say("count")
     texts = [piece for batch in material.batches() for piece in batch] if tokenizer is None else []
     own = draft.with_name(draft.name + ".tokenizer")
-    _remove(own)
+    discard(own)
     try:
         if tokenizer is None:
             train_tokenizer(texts, size or DEFAULT_VOCABULARY, own)
@@ -140,15 +152,17 @@ def _transfer(
         say("write")
         made = transfer_folder(source, tokenizer or own, draft)
     finally:
-        _remove(own)
+        discard(own)
     say("prove")
     figures: dict[str, Any] = {}
+    models = []
     for name, place in (("old", source), ("new", draft)):
-        encode = open_encoder(place)
+        encode, model = open_encoder(place), open_causal(place)
+        models.append(Measured(encode, partial(measure_causal, model, encode)))
         fertility = measure(name, lambda batch, cut=encode: sum(len(cut(t)) for t in batch), "held-out", material.held)  # type: ignore[misc]
-        bits = measure_causal(open_causal(place), encode, material.held)
-        figures[name] = {"fertility": asdict(fertility), "bits": clean(bits)}
-    return {**asdict(made), **figures, "held_out": material.separate}
+        figures[name] = {"fertility": asdict(fertility), "bits": clean(models[-1].bits(material.held))}
+    others = clean(list_figures(measure_others(material.others, *models)))
+    return {**asdict(made), **figures, "others": others, "held_out": material.separate}
 
 
 def clean(value: Any) -> Any:
@@ -163,16 +177,4 @@ def _write_manifest(place: Path, report: dict[str, Any]) -> None:
 
 
 def _hash_files(folder: Path) -> dict[str, str]:
-    return {path.name: _hash(path) for path in sorted(folder.iterdir()) if path.is_file()}
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    return {path.name: hash_file(path) for path in sorted(folder.iterdir()) if path.is_file()}

@@ -10,12 +10,15 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from samovar.errors import MissingExtraError, TrainingError
 from samovar.train.adapt import ggufile, huggingface
 from samovar.train.adapt.material import Material
+from samovar.train.adapt.others import MAX_LOSS as MAX_OTHER_LOSS
+from samovar.train.adapt.others import Measured, Others, measure_others
 from samovar.train.adapt.quality import (
     Encode,
     measure_causal,
@@ -66,6 +69,7 @@ class Trimmed:
     same_lines: int
     num_greedy: int = 0
     same_greedy: int = 0
+    others: Others | None = None
 
     @property
     def bits_change(self) -> float:
@@ -125,6 +129,12 @@ def _judge(found: Trimmed, anyway: bool) -> Trimmed:
             f"expected bits per byte to grow by at most {MAX_LOSS:.0%}, found {found.old.bits:.4f} and {found.new.bits:.4f} "
             f"({found.bits_change:+.1%}; {found.covered:.1%} of the held-out tokens stayed): raise --vocab-size, add texts, or say --anyway"
         )
+    others = found.others
+    if not anyway and others is not None and others.change > MAX_OTHER_LOSS:
+        raise TrainingError(
+            f"expected bits per byte of the texts to keep to grow by at most {MAX_OTHER_LOSS:.0%}, found {others.old_bits:.4f} and "
+            f"{others.new_bits:.4f} ({others.change:+.1%}): name them in --corpus too, raise --vocab-size, or say --anyway"
+        )
     if not anyway and math.isnan(found.bits_change) and found.same_greedy != found.num_greedy:
         raise TrainingError(
             f"expected the same greedy tokens where llama.cpp tells no probabilities, found {found.same_greedy} of {found.num_greedy}: "
@@ -138,11 +148,11 @@ def _fertility(name: str, encode: Encode, texts: Sequence[str]) -> Fertility:
 
 
 def _report(
-    source: Any, old: Figures, new: Figures, selection: Selection, material: Material, cut: tuple[int, int, float], **greedy: int
+    source: Any, old: Figures, new: Figures, selection: Selection, material: Material, cut: tuple[int, int, float], others: Others | None, **greedy: int
 ) -> Trimmed:  # fmt: skip
     return Trimmed(
         source.architecture, old, new, selection, material.num_documents, material.seen_chars, material.separate,
-        cut[2], cut[0], cut[1], **greedy,
+        cut[2], cut[0], cut[1], others=others, **greedy,
     )  # fmt: skip
 
 
@@ -167,14 +177,16 @@ def trim_folder(
     say("prove")
     after = open_encoder(draft)
     cut = check_cut(_lines(material), encode, after, selection)
-    bits = [
-        measure_causal(open_causal(path), words, material.held, start)
+    models = [
+        Measured(words, partial(measure_causal, open_causal(path), words, start=start))
         for path, words, start in ((source, encode, _start(folder)), (draft, after, _start(folder, selection)))
     ]
+    bits = [model.bits(material.held) for model in models]
+    others = measure_others(material.others, *models)
     new_bytes = sum(path.stat().st_size for path in draft.glob("*.safetensors"))
     old = Figures(folder.num_rows, folder.num_bytes, _fertility("old", encode, material.held), bits[0])
     new = Figures(len(selection), new_bytes, _fertility("new", after, material.held), bits[1])
-    return _judge(_report(folder, old, new, selection, material, cut), anyway)
+    return _judge(_report(folder, old, new, selection, material, cut, others), anyway)
 
 
 def _start(folder: huggingface.Folder, selection: Selection | None = None) -> int | None:
@@ -237,26 +249,34 @@ def _compare_files(
     file: ggufile.File, draft: Path, selection: Selection, material: Material, before: Any, after: Any
 ) -> Trimmed:
     cut = check_cut(_lines(material), before.tokenize, after.tokenize, selection)
-    texts = [
-        _shorten(text, before.tokenize)
-        for text in material.held[:: max(1, len(material.held) // LLAMA_TEXTS)][:LLAMA_TEXTS]
-    ]
-    size = sum(len(text.encode("utf-8")) for text in texts)
+    texts = _choose(material.held, before.tokenize)
     start = [] if file.start is None else [file.start]
     begun = (start, [selection.renumber()[number] for number in start])
-    both = tuple(zip((before, after), begun, strict=True))
-    bits = [
-        sum(measure_llama(engine, head + engine.tokenize(text), text) * len(text.encode("utf-8")) for text in texts)
-        / size
-        for engine, head in both
+    models = [
+        Measured(engine.tokenize, partial(_measure_bits, engine, head))
+        for engine, head in zip((before, after), begun, strict=True)
     ]
+    bits = [model.bits(texts) for model in models]
+    others = measure_others(_choose(material.others, before.tokenize), *models)
     prompts = _prompts(texts, selection, start, before.tokenize)
     total, same = _count_greedy(selection, prompts, before, after)
     speeds = measure_speed((before, after), prompts[0])
     held = material.held
     old = Figures(len(file.vocabulary.tokens), file.num_bytes, _fertility("old", before.tokenize, held), bits[0], speeds[0])  # fmt: skip
     new = Figures(len(selection), draft.stat().st_size, _fertility("new", after.tokenize, held), bits[1], speeds[1])
-    return _report(file, old, new, selection, material, cut, num_greedy=total, same_greedy=same)
+    return _report(file, old, new, selection, material, cut, others, num_greedy=total, same_greedy=same)
+
+
+def _choose(texts: Sequence[str], encode: Encode) -> list[str]:
+    """Return the beginnings of a few texts, spread over all."""
+    return [_shorten(text, encode) for text in texts[:: max(1, len(texts) // LLAMA_TEXTS)][:LLAMA_TEXTS]]
+
+
+def _measure_bits(engine: Any, start: Sequence[int], texts: Sequence[str]) -> float:
+    """Return llama.cpp's bits per byte of texts."""
+    sizes = [len(text.encode("utf-8")) for text in texts]
+    found = [measure_llama(engine, [*start, *engine.tokenize(text)], text) for text in texts]
+    return sum(bits * size for bits, size in zip(found, sizes, strict=True)) / max(1, sum(sizes))
 
 
 def _shorten(text: str, encode: Encode) -> str:

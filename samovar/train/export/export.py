@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from samovar.errors import TrainingError, UsageError
+from samovar.train.drafts import discard, draft_of
 from samovar.train.export.gguf import QUANTISATIONS, write_gguf
 from samovar.train.export.hf import TYPES, write_hf
 from samovar.train.export.parity import TOLERANCES, Parity, Trial, compare_llama, compare_transformers, make_trials
@@ -62,8 +62,8 @@ def export_model(
         raise TrainingError(f"expected a new name for the export, found something in {output}")
     texts = [*texts, *TRIAL_TEXTS]
     trials = make_trials(trained, texts)
-    draft = output.with_name(f".{output.name}.tmp")
-    _remove(draft)
+    draft = draft_of(output)
+    discard(draft)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         say("write")
@@ -71,12 +71,12 @@ def export_model(
         _judge(proofs, output)
         if to == "hf":
             (draft / PROOF).write_text(json.dumps([asdict(p) for p in proofs], indent=2) + "\n", "utf-8")
-            _remove(output)
+            discard(output)
         draft.rename(output)
     except OSError as error:
         raise TrainingError(f"expected to write {output}, found: {error}") from error
     finally:
-        _remove(draft)
+        discard(draft)
     size = sum(p.stat().st_size for p in output.rglob("*") if p.is_file()) if output.is_dir() else output.stat().st_size
     return Exported(output, size, tuple(proofs), tuple(skipped), trained.step)
 
@@ -118,7 +118,7 @@ def _gguf(
             write_gguf(trained, exact, "f32", name=name)
             proofs.append(compare_llama(exact, "f32", trials[:4], trained.tokenizer, texts))
         finally:
-            _remove(exact)
+            discard(exact)
     say(f"llama.cpp {kind}")
     proofs.append(compare_llama(draft, kind, trials, trained.tokenizer, texts))
     return proofs, []
@@ -132,10 +132,3 @@ def _judge(proofs: Sequence[Parity], output: Path) -> None:
                 f"same, |Δ log p| {proof.mean_gap:.2g} on average and {proof.max_gap:.2g} at most (tolerance {TOLERANCES[proof.kind]:g} for "
                 f"{proof.kind}), {proof.mismatches} of {proof.num_texts} texts cut otherwise. {output} was not written"
             )
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

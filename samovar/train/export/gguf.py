@@ -116,7 +116,7 @@ def _add_tokenizer(writer: object, trained: Trained) -> None:
         tokens.append(special)
         kinds.append(gguf.TokenType.CONTROL if special in bpe.SPECIALS else gguf.TokenType.UNUSED)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
+    writer.add_tokenizer_pre(words.info.pre)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     writer.add_token_merges([f"{bpe.as_characters(a)} {bpe.as_characters(b)}" for a, b in bpe.merges_of(words.ranks)])

