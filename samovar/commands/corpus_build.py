@@ -53,7 +53,7 @@ def build(
     with _Bars(session.terminal, quiet=json) as bars, Interrupts(bars.stopping) as interrupts:
         try:
             made = build_corpus(
-                loaded, place, workers=workers, engine=chosen, address=as_text(address), fresh=fresh, keep_work=keep_work,
+                loaded, place, workers=workers, engine=chosen, address=as_text(address), fresh=fresh, keep_work=keep_work, card=True,
                 watch=bars.show, stop=lambda: interrupts.happened,
             )  # fmt: skip
         except StoppedError:

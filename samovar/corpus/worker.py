@@ -7,9 +7,7 @@ error.
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,10 @@ from typing import Any
 from samovar.corpus.document import LedgerRow
 from samovar.corpus.extract import extract_path
 from samovar.corpus.extracted import Extracted, to_json
-from samovar.corpus.frames import LENGTH_BYTES, pack, read_exactly, unpack, write_all
+from samovar.corpus.frames import pack, write_all
 from samovar.corpus.job import Job
 from samovar.corpus.limits import Limits
+from samovar.corpus.pipes import limit_resources, read_messages, serve_pipes
 
 _BATCH_ITEMS = 64
 _BATCH_CHARS = 500_000
@@ -29,20 +28,13 @@ _GRACE_SECONDS = 10.0  # after which the child ends itself, should its superviso
 
 def limit_process(limits: Limits) -> None:
     """Bound memory, file writing and core dumps, where the system can."""
-    try:
-        import resource
-    except ImportError:  # not a Unix: the supervisor's clock remains
-        return
-    for name, value in (
-        ("RLIMIT_DATA", limits.memory_bytes),  # not RLIMIT_AS: a mapped ZIM of 100 GB is address space, not memory
-        ("RLIMIT_FSIZE", 0),  # reading needs no file to be written
-        ("RLIMIT_CORE", 0),
-    ):
-        kind = getattr(resource, name, None)
-        if kind is not None:
-            hard = resource.getrlimit(kind)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
+    limit_resources(
+        {
+            "RLIMIT_DATA": limits.memory_bytes,  # not RLIMIT_AS: a mapped ZIM of 100 GB is address space, not memory
+            "RLIMIT_FSIZE": 0,  # reading needs no file to be written
+            "RLIMIT_CORE": 0,
+        }
+    )
 
 
 class Sender:
@@ -90,11 +82,7 @@ class Sender:
 def serve(requests: int, answers: int) -> None:
     """Answer requests until the other side closes."""
     limits: Limits | None = None
-    while (header := read_exactly(requests, LENGTH_BYTES)) is not None:
-        body = read_exactly(requests, int.from_bytes(header, "big"))
-        if body is None:
-            return
-        request = unpack(body)
+    for request in read_messages(requests):
         if limits is None:
             limits = Limits(**request["limits"])
             limit_process(limits)
@@ -108,13 +96,5 @@ def serve(requests: int, answers: int) -> None:
 
 
 def main() -> None:
-    """Separate the wire from what libraries read and print, then serve."""
-    requests, answers = os.dup(0), os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    try:
-        serve(requests, answers)
-    except BrokenPipeError:
-        os._exit(1)
-    os._exit(0)  # no destructors: nothing here is worth a crash at the end
+    """Read files until the supervisor closes the wire."""
+    serve_pipes(serve)

@@ -23,9 +23,12 @@ from samovar.corpus.build.recipe import MB, Recipe
 from samovar.corpus.build.repeats import RANGE_LINES
 from samovar.corpus.build.runner import Engine, LocalEngine, count_cores
 from samovar.corpus.build.tasks import Task
+from samovar.corpus.build.writing_pass import SURVEY
 from samovar.errors import CorpusError
 
 Summaries = list[dict[str, Any]]
+_PARTS = 8
+_LEAST_PART = 4 * MB
 _ROUNDS = 3  # how often tasks that an engine lost are given out again
 
 
@@ -38,12 +41,14 @@ def build_corpus(
     address: str = "",
     fresh: bool = False,
     keep_work: bool = False,
+    card: bool = False,
     watch: Watch = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Build a corpus into a folder and return its manifest; a finished build is returned as it is.
 
-    `workers` 0 means one for each core; `engine` is ``local`` or ``ray`` (`address`: a running cluster).
+    `workers` 0 means one for each core; `engine` is ``local`` or ``ray`` (`address`: a running cluster). With `card`
+    the workers count what the data card tells, and ``card.json`` is written too.
 
     Raises:
         SamovarError: the recipe, an input, the folder or the machine will not do.
@@ -62,6 +67,7 @@ def build_corpus(
         work = Build(
             recipe, folder, plan, _open_engine(engine, recipe, folder, workers or count_cores(), address), watch, stop
         )
+        work.card = card
         try:
             made = work.run()
         finally:
@@ -117,7 +123,7 @@ def _finished(folder: BuildFolder, plan: Plan) -> dict[str, Any] | None:
     from samovar.corpus.build.reading import read_manifest
 
     made = read_manifest(folder.root)
-    before, now = made["fingerprint"], plan.fingerprint()
+    before, now = ({**f, "work": 0} for f in (made["fingerprint"], plan.fingerprint()))
     if before != now:
         changed = ", ".join(name for name in now if before.get(name) != now[name])
         raise CorpusError(
@@ -139,6 +145,7 @@ class Build:
         self._watch = watch
         self._stop = stop
         self._counts: Counter[str] = Counter()
+        self.card = False
 
     def run(self) -> dict[str, Any]:
         """Do all passes and write the manifest; return it."""
@@ -149,19 +156,31 @@ class Build:
         about = {"exact": len(exact), "lines": len(lines)}
         clean = self._pass([Task("clean", n, 1 + s["chars"], about) for n, s in enumerate(read)])
         near = self._pass([Task("near", 0, 1, {"exact": len(exact)})])
-        parts = group_shards([s["num_bytes"] for s in clean], self.recipe.shards.part_mb * MB)
+        parts = group_shards([s["num_bytes"] for s in clean], part_bytes([s["num_bytes"] for s in clean], self.recipe))
+        about_parts = {"card": True} if self.card else {}
         write = self._pass(
             [
-                Task("write", n, 1 + sum(clean[s]["num_bytes"] for s in part), {"shards": part})
+                Task("write", n, 1 + sum(clean[s]["num_bytes"] for s in part), {"shards": part, **about_parts})
                 for n, part in enumerate(parts)
             ]
         )
-        return write_manifest(
+        made = write_manifest(
             self.recipe,
             self.plan,
             self.folder,
             {"read": read, "exact": exact, "lines": lines, "clean": clean, "near": near, "write": write},
         )
+        if self.card:
+            self._write_card(len(parts))
+        return made
+
+    def _write_card(self, num_parts: int) -> None:
+        """Put the card together from what the workers counted; where they did not (parts that an earlier call wrote), it is left for later."""
+        from samovar.corpus.card.data import write_data
+
+        surveys = [self.folder.file("write", number, SURVEY) for number in range(num_parts)]
+        if all(path.is_file() for path in surveys):
+            write_data(self.folder.root, surveys)
 
     def _exact_tasks(self, read: Summaries) -> Iterator[Task]:
         if self.recipe.has("exact"):
@@ -223,6 +242,12 @@ class Build:
         for shard in summary.get("shards", (summary,)):
             for stage, decision, _, number in shard.get("counts", ()):
                 self._counts[f"{stage} {decision}"] += number
+
+
+def part_bytes(sizes: Sequence[int], recipe: Recipe) -> int:
+    """Return how much text goes into one part: what the recipe says, or an eighth of it all where that is less (but some megabytes), so that
+    there is something to write for several workers."""
+    return min(recipe.shards.part_mb * MB, max(_LEAST_PART, -(-sum(sizes) // _PARTS)))
 
 
 def group_shards(sizes: Sequence[int], part_bytes: int) -> list[list[int]]:

@@ -12,7 +12,6 @@ import errno
 import gc
 import os
 import signal
-import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,8 @@ from samovar.corpus.build.heartbeat import Heartbeat
 from samovar.corpus.build.recipe import Recipe
 from samovar.corpus.build.tasks import Poison, Task
 from samovar.corpus.build.workplace import Workplace
-from samovar.corpus.frames import LENGTH_BYTES, pack, read_exactly, unpack, write_all
+from samovar.corpus.frames import pack, write_all
+from samovar.corpus.pipes import limit_resources, read_messages, serve_pipes
 from samovar.errors import SamovarError
 
 _PR_SET_PDEATHSIG = 1
@@ -66,7 +66,7 @@ def _run(place: Workplace, task: Task) -> tuple[list[Path], dict[str, Any]]:
         return find_near(place, about["exact"])
     from samovar.corpus.build.writing_pass import write_part
 
-    return write_part(place, task.number, about["shards"])
+    return write_part(place, task.number, about["shards"], about.get("card", False))
 
 
 def answer(place: Workplace, request: dict[str, Any]) -> dict[str, Any]:
@@ -97,13 +97,7 @@ def _failed(error: Exception) -> dict[str, Any]:
 
 def limit_process(memory_bytes: int) -> None:
     """Bound memory and core dumps; end with the parent; let a full disk or a size limit be an error, not a signal."""
-    import resource
-
-    for name, value in (("RLIMIT_DATA", memory_bytes), ("RLIMIT_CORE", 0)):
-        kind = getattr(resource, name)
-        hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
+    limit_resources({"RLIMIT_DATA": memory_bytes, "RLIMIT_CORE": 0})
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # the builder's death is ours (Linux)
@@ -112,11 +106,7 @@ def limit_process(memory_bytes: int) -> None:
 def serve(requests: int, answers: int) -> None:
     """Answer requests until the other side closes; the first message says where we work."""
     place: Workplace | None = None
-    while (header := read_exactly(requests, LENGTH_BYTES)) is not None:
-        body = read_exactly(requests, int.from_bytes(header, "big"))
-        if body is None:
-            return
-        request = unpack(body)
+    for request in read_messages(requests):
         if place is None:
             place = _begin(request)
             continue
@@ -144,13 +134,5 @@ def _begin(request: dict[str, Any]) -> Workplace:
 
 
 def main() -> None:
-    """Separate the wire from what libraries read and print, then serve."""
-    requests, answers = os.dup(0), os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
-    try:
-        serve(requests, answers)
-    except BrokenPipeError:
-        os._exit(1)
-    os._exit(0)  # no destructors: everything is on the disk
+    """Do tasks until the builder closes the wire."""
+    serve_pipes(serve)

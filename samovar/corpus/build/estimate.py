@@ -1,7 +1,7 @@
 """What a build would take, before anything is read: sizes, time, room on the disk.
 
 The rates are of one core, in bytes of input as it lies there, with all stages on: warc (gzip, Russian manuals), jsonl, parquet and folder were
-measured, mediawiki and zim are set by their likeness to those. They say "minutes or hours", not more.
+measured; mediawiki (bzip2) and zim (xz) as their share of warc in `benchmarks/corpus_kinds.py kinds`. They say "minutes or hours", not more.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from samovar.corpus.build.plan import make_plan
 from samovar.corpus.build.recipe import Recipe
 from samovar.corpus.build.runner import count_cores
 
-BYTES_PER_SECOND = {"warc": 1.2e6, "mediawiki": 1.5e6, "zim": 1.2e6, "parquet": 2e6, "jsonl": 2.6e6, "folder": 3e6}
+BYTES_PER_SECOND = {"warc": 1.2e6, "mediawiki": 0.6e6, "zim": 1.0e6, "parquet": 2e6, "jsonl": 2.6e6, "folder": 3e6}
 DISK_SHARE = {"warc": 1.4, "mediawiki": 2.0, "zim": 1.5, "parquet": 1.5, "jsonl": 1.5, "folder": 1.0}
 """Bytes on the disk while building, work and output together, for a byte of input."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from samovar.errors import CorpusError
@@ -18,20 +18,44 @@ def hold(path: Path) -> Iterator[None]:
     Raises:
         CorpusError: another build holds it, or the file system has no locks.
     """
+    new, alone = not path.exists(), not path.parent.exists()
+    descriptor = _open(path)
+    try:
+        _take(descriptor, path)
+        while not _is_same(descriptor, path):  # its last holder took it away meanwhile
+            os.close(descriptor)
+            descriptor = _open(path)
+            _take(descriptor, path)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            yield
+        except BaseException:
+            if new and not (path.parent / "work" / "plan.json").exists():  # nothing was built: nothing stays
+                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    if alone:
+                        path.parent.rmdir()
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise CorpusError(
             f"expected to write in {path.parent}, found: {error.strerror}. Name another --output."
         ) from error
+
+
+def _is_same(descriptor: int, path: Path) -> bool:
     try:
-        _take(descriptor, path)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _take(descriptor: int, path: Path) -> None:

@@ -23,7 +23,9 @@ from samovar.digests import hash_file
 from samovar.errors import CorpusError, RecipeError
 
 FORMAT = 1
-"""Raised whenever the files of `work/` or of the output change their meaning."""
+"""Raised whenever the files of the output change their meaning."""
+WORK_FORMAT = 2
+"""Raised whenever the files of `work/`, or which tasks there are, change: a build that has begun cannot go on, a finished one is none the worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Plan:
         """What must be the same for work that was done to be of use."""
         return {
             "format": FORMAT,
+            "work": WORK_FORMAT,
             "extractor": EXTRACTOR_VERSION,
             "recipe": self.recipe_sha256,
             "inputs": self.inputs_sha256,

@@ -2,6 +2,9 @@
 
 Ray decides where a task runs and starts it again when a machine is lost; whether it is done is decided by its commit in the output folder,
 which all machines must see (a shared file system). What Ray loses without a word is given out again by `samovar.corpus.build.build`.
+
+A cluster on this machine takes seconds to start. Meanwhile this machine works: local workers, as many as the cluster will have, begin with the
+tasks, and hand over when it is there.
 """
 
 from __future__ import annotations
@@ -10,9 +13,12 @@ import contextlib
 import json
 import os
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +27,7 @@ from samovar.corpus.build.attempts import Attempts
 from samovar.corpus.build.commit import read_commit
 from samovar.corpus.build.folder import BuildFolder
 from samovar.corpus.build.recipe import Recipe
-from samovar.corpus.build.runner import Beats, Done, StoppedError
+from samovar.corpus.build.runner import Beats, Done, LocalEngine, StoppedError
 from samovar.corpus.build.supervisor import Supervisor
 from samovar.corpus.build.tasks import Task
 
@@ -37,22 +43,37 @@ _workers: dict[str, Supervisor] = {}
 def supervise(about: str, spec: str) -> str:
     """Do one task in this Ray worker and return, as JSON, ``{}`` or the error that ends the build. Called by Ray."""
     task = Task(**json.loads(spec))
-    recipe, root = json.loads(about)
-    folder = BuildFolder(Path(root))
+    recipe, folder = _read_about(about)
     if read_commit(folder.commit(task.stage, task.number)) is not None:
         return "{}"  # an earlier try did it and was lost on the way back
-    if about not in _workers:
-        _workers.clear()
-        _workers[about] = Supervisor(Recipe.model_validate(recipe), folder)
-    worker = _workers[about]
+    worker = _worker_for(about)
     try:
-        _drive(worker, task, Attempts(task, folder, Recipe.model_validate(recipe).limits))
+        _drive(worker, task, Attempts(task, folder, recipe.limits))
     except errors.SamovarError as error:
         return json.dumps({"error": type(error).__name__, "message": str(error)})
     finally:
         if worker.task is not None:
             worker.stop()
     return "{}"
+
+
+def _read_about(about: str) -> tuple[Recipe, BuildFolder]:
+    recipe, root = json.loads(about)
+    return Recipe.model_validate(recipe), BuildFolder(Path(root))
+
+
+def _worker_for(about: str) -> Supervisor:
+    if about not in _workers:
+        for other in _workers.values():
+            other.close()
+        _workers.clear()
+        _workers[about] = Supervisor(*_read_about(about))
+    return _workers[about]
+
+
+def warm_up(about: str) -> None:
+    """Start the process that this Ray worker will supervise. Called by Ray."""
+    _worker_for(about).begin()
 
 
 def _drive(worker: Supervisor, task: Task, tries: Attempts) -> None:
@@ -76,21 +97,48 @@ class RayEngine:
     """Tasks on a Ray cluster: a running one at `address`, else one on this machine with `num_workers` cores."""
 
     def __init__(self, recipe: Recipe, folder: BuildFolder, num_workers: int, address: str = "") -> None:
-        try:
-            import ray
-        except ImportError as error:
-            raise errors.MissingExtraError("cluster", "building on a cluster") from error
-        self._ray: Any = ray
+        if find_spec("ray") is None:
+            raise errors.MissingExtraError("cluster", "building on a cluster")
+        self._ray: Any = sys.modules.get("ray")  # imported where it does not keep the others waiting
         self._about = json.dumps([recipe.model_dump(mode="json"), str(folder.root)], sort_keys=True)
         self._folder = folder
-        self._started = not ray.is_initialized()
-        if self._started:
-            self._start(num_workers, address)
-        self._remote = ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False)(supervise)
-
-    def _start(self, num_workers: int, address: str) -> None:
+        self._started = self._ray is None or not self._ray.is_initialized()
+        self._starting: threading.Thread | None = None
+        self._there = threading.Event()
+        self._over = threading.Event()
+        self._error: errors.SamovarError | None = None
+        self._bridge: LocalEngine | None = None
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
+        if self._started and address:
+            self._start(num_workers, address)
+        elif self._started:
+            self._bridge = LocalEngine(recipe, folder, num_workers)
+            self._starting = threading.Thread(target=self._start_aside, args=(num_workers,), daemon=True)
+            self._starting.start()
+
+    def _remote(self, function: Callable[..., Any]) -> Any:
+        return self._ray.remote(num_cpus=1, max_retries=_RETRIES, retry_exceptions=False)(function)
+
+    def _start_aside(self, num_workers: int) -> None:
+        try:
+            self._start(num_workers, "")
+            warm = self._remote(warm_up)
+            self._ray.get([warm.remote(self._about) for _ in range(num_workers)])
+        except errors.SamovarError as error:
+            self._error = error  # told by `run`
+        except Exception as error:
+            self._error = errors.CorpusError(
+                f"expected Ray to start on this machine, found: {str(error)[:300]}. Leave out --engine ray."
+            )
+        finally:
+            self._there.set()
+        self._over.wait()  # Ray's processes end with the thread that started them (PR_SET_PDEATHSIG)
+
+    def _start(self, num_workers: int, address: str) -> None:
+        import ray
+
+        self._ray = ray
         common: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         try:
             if address:
@@ -111,11 +159,35 @@ class RayEngine:
             StoppedError: `stop` said so.
             SamovarError: the build cannot go on.
         """
+        left = {task.number: task for task in tasks}
+        if self._bridge is not None:
+            self._begin_here(self._bridge, left, done, beats, stop)
+            if not left:
+                return
+        self._run_there(list(left.values()), done, beats, stop)
+
+    def _begin_here(
+        self, bridge: LocalEngine, left: dict[int, Task], done: Done, beats: Beats, stop: Callable[[], bool]
+    ) -> None:
+        """Do tasks on this machine until the cluster is there; what was done is no longer `left`."""
+
+        def did(task: Task, summary: dict[str, Any]) -> None:
+            del left[task.number]
+            done(task, summary)
+
+        bridge.run(list(left.values()), did, beats, stop, enough=self._there.is_set)
+        if self._there.is_set():
+            self._bridge = None
+            bridge.close()
+            if self._error is not None:
+                raise self._error
+
+    def _run_there(self, tasks: Sequence[Task], done: Done, beats: Beats, stop: Callable[[], bool]) -> None:
         ordered = sorted(tasks, key=lambda task: (-task.size, task.number))
         about = self._ray.put(self._about)
+        remote = self._remote(supervise)
         waiting = {
-            self._remote.remote(about, json.dumps(asdict(task) | {"payload": dict(task.payload)})): task
-            for task in ordered
+            remote.remote(about, json.dumps(asdict(task) | {"payload": dict(task.payload)})): task for task in ordered
         }
         began = time.monotonic()
         try:
@@ -146,5 +218,10 @@ class RayEngine:
 
     def close(self) -> None:
         """End Ray if it was started here."""
-        if self._started:
+        if self._bridge is not None:
+            self._bridge.close()
+        if self._starting is not None:
+            self._there.wait()  # what is starting cannot be stopped
+        if self._started and self._ray is not None:
             self._ray.shutdown()
+        self._over.set()

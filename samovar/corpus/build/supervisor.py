@@ -81,13 +81,17 @@ class Supervisor:
 
     def give(self, task: Task, poison: Poison) -> None:
         """Give the worker a task; it must have none."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
+        self.begin()
         self._beat.clear()
         self._overdue = None
         self.task = task
         with contextlib.suppress(OSError):  # it died: `look` will see it
             self._write({"task": asdict(task) | {"payload": dict(task.payload)}, "poison": poison.as_json()})
+
+    def begin(self) -> None:
+        """Start the worker unless it runs: it is ready the sooner for its task."""
+        if self._process is None or self._process.poll() is not None:
+            self._start()
 
     def _start(self) -> None:
         self._drop_process()

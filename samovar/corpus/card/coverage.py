@@ -10,18 +10,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from itertools import compress, count
+from typing import Any, TypeVar
 
 from samovar.language import Profile, profile_for
 
 _WORD = re.compile(r"[^\W_]+")
+_PLAIN_WORD = re.compile(r"\w+")  # the same where there is no underscore, and faster
 _MAX_CACHED = 500_000  # distinct words remembered of a language: about 50 MB
 _EXACT_CHARS = 2  # words so short have no other forms that could be told from other words
+_BEGINNING = 5  # letters that all forms of a longer word have in common; of a shorter one, all but two
+_ENDINGS = 4  # letters that a form may have more than such a short word
+_ANY = 1_000
 _SHOWN = 20
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,18 @@ def _read_entities(file: Traversable) -> Iterator[Entity]:
         yield Entity(row["id"], row["culture"], row["domain"], row["names"])
 
 
+class _Cache(dict[str, Value]):
+    """What is known about the words that were seen; a new one is looked up."""
+
+    def __init__(self, look_up: Callable[[str], Value]) -> None:
+        super().__init__()
+        self._look_up = look_up
+
+    def __missing__(self, word: str) -> Value:
+        self[word] = found = self._look_up(word)
+        return found
+
+
 class Finder:
     """Finds the names of entities in texts of one language."""
 
@@ -59,9 +77,11 @@ class Finder:
         self._profile: Profile = profile_for(language)
         self._root: dict[str, Any] = {}
         self._terms: set[str] = set()
-        self._beginnings: set[str] = set()
+        self._beginnings: dict[str, int] = {}
+        self._first: dict[bool, dict[str, int]] = {False: {}, True: {}}  # by whether the word begins with a capital
         self._exact: set[str] = set()
-        self._cache: dict[str, tuple[str, ...]] = {}
+        self._starts: _Cache[tuple[dict[str, Any], ...]] = _Cache(self._nodes_of)
+        self._cache: _Cache[tuple[str, ...]] = _Cache(self._terms_of)
         for number, entity in enumerate(entities):
             for name in entity.names.get(language, ()):
                 self._add(name, number)
@@ -76,48 +96,78 @@ class Finder:
         if not words:
             return
         node = self._root
+        capital = words[0][0].isupper()
         for word in words:
             folded = self._profile.fold(word)
             term = folded if len(folded) <= _EXACT_CHARS else self._profile.terms(word)[0]
             self._terms.add(term)
             if len(folded) <= _EXACT_CHARS:
                 self._exact.add(folded)
+                beginning, longest = folded, len(folded)
             else:
-                self._beginnings.add(folded[: min(3, len(folded) - 2)])
+                beginning = folded[: min(_BEGINNING, len(folded) - 2)]
+                longest = len(folded) + (_ENDINGS if len(beginning) < 3 else _ANY)
+                _put(self._beginnings, beginning, longest)
+            if node is self._root:
+                for upper in {True, capital}:
+                    _put(self._first[upper], beginning, longest)
             node = node.setdefault(term, {})
-        node.setdefault("", []).append((number, words[0][0].isupper()))
+        node.setdefault("", []).append((number, capital))
 
     def _terms_of(self, word: str) -> tuple[str, ...]:
         """Return the terms of a word that occur in names; most words have none, and are not looked up in a dictionary."""
-        found = self._cache.get(word)
-        if found is None:
-            if len(self._cache) >= _MAX_CACHED:
-                self._cache.clear()
-            folded = self._profile.fold(word)
-            found = (folded,) if folded in self._exact else ()
-            if not self._beginnings.isdisjoint((folded[:1], folded[:2], folded[:3])):
-                found += tuple(term for term in self._profile.terms(word) if term in self._terms and term not in found)
-            self._cache[word] = found
+        folded = self._profile.fold(word)
+        found: tuple[str, ...] = (folded,) if folded in self._exact else ()
+        if _may_be(folded, self._beginnings):
+            found += tuple(term for term in self._profile.terms(word) if term in self._terms and term not in found)
         return found
+
+    def _nodes_of(self, word: str) -> tuple[dict[str, Any], ...]:
+        """Return what follows a word with which names begin; a small word begins none that has a capital."""
+        folded = self._profile.fold(word)
+        if not _may_be(folded, self._first[word[0].isupper()]):
+            return ()
+        return tuple(self._root[term] for term in self._cache[word] if term in self._root)
 
     def find(self, text: str) -> set[int]:
         """Return the numbers of the entities that a text mentions."""
-        words = _WORD.findall(text)
-        terms = [self._terms_of(word) for word in words]
+        words = (_WORD if "_" in text else _PLAIN_WORD).findall(text)
+        for cache in (self._starts, self._cache):
+            if len(cache) >= _MAX_CACHED:
+                cache.clear()
+        starts = list(map(self._starts.__getitem__, words))
         found: set[int] = set()
-        root = self._root
-        for start, some in enumerate(terms):
-            for term in some:
-                if term in root:
-                    self._walk(root[term], terms, start + 1, words[start][0].isupper(), found)
+        for start in compress(count(), starts):
+            for node in starts[start]:
+                self._walk(node, words, start + 1, words[start][0].isupper(), found)
         return found
 
-    def _walk(self, node: dict[str, Any], terms: list[tuple[str, ...]], at: int, upper: bool, found: set[int]) -> None:
-        found.update(number for number, capital in node.get("", ()) if upper or not capital)
-        if at < len(terms):
-            for term in terms[at]:
+    def _walk(self, node: dict[str, Any], words: list[str], at: int, upper: bool, found: set[int]) -> None:
+        """Note the names that end here, and go on with the next word: it is looked up only now."""
+        names = node.get("", ())
+        for number, capital in names:
+            if upper or not capital:
+                found.add(number)
+        if at < len(words) and len(node) > bool(names):
+            for term in self._cache[words[at]]:
                 if term in node:
-                    self._walk(node[term], terms, at + 1, upper, found)
+                    self._walk(node[term], words, at + 1, upper, found)
+
+
+def _put(lengths: dict[str, int], beginning: str, longest: int) -> None:
+    lengths[beginning] = max(longest, lengths.get(beginning, 0))
+
+
+def _may_be(folded: str, lengths: Mapping[str, int]) -> bool:
+    """Tell whether a word may be a form of one of those whose beginnings, and how long their forms are at most, are given."""
+    length, longest = len(folded), lengths.get  # written out: asked of every new word
+    return (
+        length <= longest(folded[:3], 0)
+        or length <= longest(folded[:4], 0)
+        or length <= longest(folded[:5], 0)
+        or length <= longest(folded[:2], 0)
+        or length <= longest(folded[:1], 0)
+    )
 
 
 class Coverage:
@@ -141,6 +191,16 @@ class Coverage:
         if finder_ is not None:
             self.looked_at += 1
             self._mentions.update(finder_.find(text))
+
+    def mentions(self) -> dict[str, Any]:
+        """Return what has been counted as plain data, for `merge`."""
+        return {"documents": self.documents, "looked_at": self.looked_at, "of": sorted(self._mentions.items())}
+
+    def merge(self, data: Mapping[str, Any]) -> None:
+        """Add what was counted over other texts, with the same entities."""
+        self.documents += data["documents"]
+        self.looked_at += data["looked_at"]
+        self._mentions.update(dict(data["of"]))
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``card.json`` says: by culture and domain, how many of the entities are mentioned at all, the most often mentioned

@@ -5,9 +5,7 @@ The same corpus gives the same bytes: no clock, no names of machines. Knows no p
 
 from __future__ import annotations
 
-import json
 import re
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -18,15 +16,13 @@ from samovar.corpus.build.commit import read_json, write_json
 from samovar.corpus.build.reading import Corpus, open_corpus
 from samovar.corpus.build.recipe import STAGES
 from samovar.corpus.card.coverage import Coverage
-from samovar.corpus.stages.extract import find_host
+from samovar.corpus.card.survey import COLUMNS, Survey
 from samovar.errors import CorpusError
 
 FORMAT = 1
 DATA, PAGE = "card.json", "card.html"
 TOP_HOSTS = 50
-TOP_CLUSTERS = 20
 TOP_REFERENCES = 50
-_COLUMNS = ("source", "uri", "title", "text", "language", "published", "licence", "metadata")
 _PERCENTILES = (5, 25, 50, 75, 95)
 _REFERENCE = re.compile(r"([^\s,#]+)#\S* \d\.\d+")
 
@@ -34,103 +30,28 @@ Card = dict[str, Any]
 """What ``card.json`` holds; docs/CORPUS.md lists its parts."""
 
 
-class Sizes:
-    """Documents, characters and bytes by name."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, list[int]] = {}
-
-    def add(self, name: str, chars: int, num_bytes: int) -> None:
-        """Count one document."""
-        entry = self._of.setdefault(name, [0, 0, 0])
-        for i, amount in enumerate((1, chars, num_bytes)):
-            entry[i] += amount
-
-    def __len__(self) -> int:
-        return len(self._of)
-
-    def rows(self, *, top: int | None = None, by_name: bool = False) -> list[dict[str, Any]]:
-        """Return the entries, the largest first or by name."""
-        pairs = sorted(self._of.items(), key=lambda p: p[0] if by_name else (-p[1][1], p[0]))
-        return [{"name": name, "documents": n, "characters": c, "bytes": b} for name, (n, c, b) in pairs[:top]]
+def survey_corpus(corpus: Corpus, *, coverage: bool = True) -> Survey:
+    """Look at every document of a corpus."""
+    survey = Survey(coverage=Coverage() if coverage else None)
+    for shard in corpus.shards:
+        for _, batch in corpus.batches(shard, COLUMNS, 500):
+            table = {name: batch.column(i).to_pylist() for i, name in enumerate(batch.schema.names)}
+            for values in zip(*(table[name] for name in COLUMNS), strict=True):
+                survey.add(*values)
+    return survey
 
 
-class Survey:
-    """One pass over the documents of a corpus."""
-
-    def __init__(self, *, coverage: Coverage | None) -> None:
-        self.total = Sizes()
-        self.by = {kind: Sizes() for kind in ("source", "language", "licence", "century", "decade", "host")}
-        self.lengths = array("q")
-        self.clusters: list[tuple[int, str, str, list[str]]] = []
-        self._coverage = coverage
-
-    def read(self, corpus: Corpus) -> None:
-        """Look at every document."""
-        for shard in corpus.shards:
-            for _, batch in corpus.batches(shard, _COLUMNS, 500):
-                table = {name: batch.column(i).to_pylist() for i, name in enumerate(batch.schema.names)}
-                for values in zip(*(table[name] for name in _COLUMNS), strict=True):
-                    self._add(*values)
-
-    def _add(
-        self, source: str, uri: str, title: str, text: str, language: str, published: str, licence: str, metadata: str
-    ) -> None:
-        size = (len(text), len(text.encode("utf-8", "replace")))
-        self.total.add("", *size)
-        self.lengths.append(size[0])
-        year = published[:4] if published[:4].isdigit() else ""
-        names = {
-            "source": source,
-            "language": language,
-            "licence": licence,
-            "century": century_of(year),
-            "decade": f"{year[:3]}0" if year else "",
-            "host": find_host(uri),
-        }
-        for kind, name in names.items():
-            self.by[kind].add(name, *size)
-        if '"cluster_size"' in metadata:
-            about = json.loads(metadata)
-            self._add_cluster(int(about["cluster_size"]), uri, title, json.loads(about.get("duplicates", "[]")))
-        if self._coverage is not None:
-            self._coverage.add(language, text)
-
-    @property
-    def num_hosts(self) -> int:
-        """How many hosts there are; texts without a web address have none."""
-        return sum(bool(row["name"]) for row in self.by["host"].rows())
-
-    def _add_cluster(self, size: int, uri: str, title: str, others: list[str]) -> None:
-        self.clusters.append((size, uri, title, others[:5]))
-        if len(self.clusters) > 50 * TOP_CLUSTERS:
-            self.clusters = self.biggest()
-
-    def biggest(self) -> list[tuple[int, str, str, list[str]]]:
-        """Return the biggest clusters."""
-        return sorted(self.clusters, key=lambda c: (-c[0], c[1]))[:TOP_CLUSTERS]
-
-
-def century_of(year: str) -> str:
-    """Return the number of the century of a year, "" when it is not known.
-
-    >>> century_of("1900"), century_of("1901")
-    ('19', '20')
-    """
-    return str((int(year) + 99) // 100) if year else ""
-
-
-def make_card(root: Path, *, coverage: bool = True) -> Card:
-    """Return the card of a finished corpus. `coverage` False leaves out the entities of the culture packs, the slow part.
+def make_card(root: Path, *, coverage: bool = True, survey: Survey | None = None) -> Card:
+    """Return the card of a finished corpus. `coverage` False leaves out the entities of the culture packs, the slow part; `survey` is what a
+    build has counted already.
 
     Raises:
         CorpusError: the corpus is not finished or damaged.
     """
     corpus = open_corpus(root)
     manifest = corpus.manifest
-    finder = Coverage() if coverage else None
-    survey = Survey(coverage=finder)
-    survey.read(corpus)
+    survey = survey_corpus(corpus, coverage=coverage) if survey is None else survey
+    finder = survey.coverage
     total = survey.total.rows() or [{"documents": 0, "characters": 0, "bytes": 0}]
     return {
         "format": FORMAT,
@@ -257,6 +178,15 @@ def percentiles(lengths: Iterable[int]) -> dict[str, int]:
     return {str(p): ordered[max(0, -(-p * len(ordered) // 100) - 1)] for p in _PERCENTILES}
 
 
+def write_data(root: Path, surveys: Iterable[Path]) -> None:
+    """Write ``card.json`` of a corpus that was just built, from what its workers counted; its page is made when it is asked for."""
+    survey = Survey(coverage=Coverage())
+    for path in surveys:
+        survey.merge(read_json(path))
+    (root / PAGE).unlink(missing_ok=True)
+    write_json(root / DATA, make_card(root, survey=survey), indent=1)
+
+
 def write_card(root: Path, card: Card, *, language: str = "en") -> tuple[Path, Path]:
     """Write ``card.json`` and ``card.html`` into a folder; return both paths."""
     from samovar.corpus.card.page import render_card
@@ -277,14 +207,14 @@ def ensure_card(root: Path, *, language: str = "en") -> Card:
         CorpusError: the corpus is not finished or damaged.
     """
     corpus = open_corpus(root)
-    if (root / DATA).is_file() and (root / PAGE).is_file():
-        try:
-            card: Card = read_json(root / DATA)
-        except (CorpusError, ValueError):
-            card = {}
-        if (card.get("format"), card.get("output_sha256")) == (FORMAT, corpus.manifest["output_sha256"]):
-            return card
-    card = make_card(root)
+    card: Card = {}
+    if (root / DATA).is_file():
+        with suppress(CorpusError, ValueError):
+            card = read_json(root / DATA)
+    if (card.get("format"), card.get("output_sha256")) != (FORMAT, corpus.manifest["output_sha256"]):
+        card = make_card(root)
+    elif (root / PAGE).is_file():
+        return card
     with suppress(OSError):
         write_card(root, card, language=language)
     return card

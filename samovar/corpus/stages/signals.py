@@ -44,6 +44,7 @@ SIGNALS = {
 
 _SHORT_LINE = 30
 _TOP = (2, 4)
+_SIZES = (2, 4, 5, 10)
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SLOTS = 1 << 16  # for some 8,000 runs of words at a time: one in eight shares a slot by chance
 _BULLETS = np.array([ord(sign) for sign in "•‣▪▫●○■□◦·∙*-–—►▶➢✓✔"], np.uint32)
@@ -162,14 +163,17 @@ def _find_repeated(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
 
 
 def _measure_repetition(scan: Scan) -> dict[str, Floats]:
+    """Count runs of 2, 4, 5 and 10 words that occur again. A longer run can only where the shorter one at its beginning does: each length
+    looks at what the one before has left, and nearly nothing is left after two words."""
     words = scan.num_words().astype(np.float64)
     owner = scan.text_of_words()
     behind = scan.first_words[1:][owner] - np.arange(len(owner))  # words from here to the end of the text
     marks = owner.astype(np.uint64) << np.uint64(48)
     found = {}
-    for size, hashes in _ngrams(scan.words).items():
-        inside = np.flatnonzero(behind >= size)
-        most, repeated = _count(hashes[inside], marks[inside], len(scan))
+    places: Ints = np.flatnonzero(behind >= min(_SIZES))
+    for size in _SIZES:
+        places = places[behind[places] >= size]
+        most, repeated, places = _count(_hash_run(scan.words, places, size), marks[places], places, len(scan))
         if size in _TOP:
             found[f"share_top_{size}gram"] = np.minimum(1.0, _share(np.where(most > 1, most, 0) * size, words))
         else:
@@ -177,17 +181,13 @@ def _measure_repetition(scan: Scan) -> dict[str, Floats]:
     return found
 
 
-def _ngrams(words: npt.NDArray[np.uint64]) -> dict[int, npt.NDArray[np.uint64]]:
-    """Return a hash of every run of 2, 4, 5 and 10 words, whatever texts they are of: the longer ones are put together from the shorter."""
-    two = words[:-1] * _BASE + words[1:]
-    four = two[:-2] * _power(2) + two[2:]
-    five = four[:-1] * _BASE + words[4:]
-    ten = five[:-5] * _power(5) + five[5:]
-    return {2: two, 4: four, 5: five, 10: ten}
-
-
-def _power(size: int) -> np.uint64:
-    return np.uint64(pow(int(_BASE), size, 1 << 64))
+def _hash_run(words: npt.NDArray[np.uint64], places: Ints, size: int) -> npt.NDArray[np.uint64]:
+    """Return a hash of the run of `size` words at each place."""
+    hashes = words[places]
+    for further in range(1, size):
+        hashes *= _BASE
+        hashes += words[places + further]
+    return hashes
 
 
 def _find_shared(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
@@ -201,20 +201,26 @@ def _find_shared(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     return shared[slots]
 
 
-def _count(hashes: npt.NDArray[np.uint64], marks: npt.NDArray[np.uint64], num_texts: int) -> tuple[Floats, Floats]:
-    """Return how often the most frequent n-gram of each text occurs (0 or 1: none twice), and how many n-grams stood before in it.
+def _count(
+    hashes: npt.NDArray[np.uint64], marks: npt.NDArray[np.uint64], places: Ints, num_texts: int
+) -> tuple[Floats, Floats, Ints]:
+    """Return how often the most frequent n-gram of each text occurs (0 or 1: none twice), how many n-grams stood before in it, and the places
+    of those that occur more than once.
 
     `marks` have the number of the text in the upper 16 bits, which keeps texts apart under one sort; 48 bits of hash suffice within a text.
     Only those are sorted that share their place in a table with another one: nearly all occur once.
     """
-    keys = marks | (hashes >> np.uint64(16))
-    keys = np.sort(keys[_find_shared(hashes ^ (marks >> np.uint64(48)))])
+    shared = _find_shared(hashes ^ (marks >> np.uint64(48)))
+    keys = marks[shared] | (hashes[shared] >> np.uint64(16))
+    order = np.argsort(keys)
+    keys = keys[order]
     most, repeated = np.zeros(num_texts), np.zeros(num_texts)
-    if len(keys):
-        starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-        counts = np.diff(np.append(starts, len(keys)))
-        texts = (keys[starts] >> np.uint64(48)).astype(np.int64)
-        bounds = np.flatnonzero(np.concatenate(([True], texts[1:] != texts[:-1])))
-        most[texts[bounds]] = np.maximum.reduceat(counts, bounds)
-        repeated = np.bincount(texts, counts - 1, minlength=num_texts).astype(np.float64)
-    return most, repeated
+    if not len(keys):
+        return most, repeated, places[:0]
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    counts = np.diff(np.append(starts, len(keys)))
+    texts = (keys[starts] >> np.uint64(48)).astype(np.int64)
+    bounds = np.flatnonzero(np.concatenate(([True], texts[1:] != texts[:-1])))
+    most[texts[bounds]] = np.maximum.reduceat(counts, bounds)
+    repeated = np.bincount(texts, counts - 1, minlength=num_texts).astype(np.float64)
+    return most, repeated, places[shared][order[np.repeat(counts > 1, counts)]]

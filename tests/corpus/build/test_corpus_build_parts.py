@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samovar.corpus.build.arrays import read_range, runs, write_arrow
-from samovar.corpus.build.build import group_shards
+from samovar.corpus.build.build import group_shards, part_bytes
 from samovar.corpus.build.caps import cap_groups, shuffle, thin
 from samovar.corpus.build.commit import read_commit, whole_file, write_commit, write_json
 from samovar.corpus.build.duplicates import Members, choose
 from samovar.corpus.build.heartbeat import NOBODY, Heartbeat
+from samovar.corpus.build.recipe import MB, parse_recipe
 from samovar.corpus.build.tables import LEDGER_COLUMNS, TableWriter
 
 
@@ -93,6 +94,14 @@ def test_parts_hold_every_shard_once_in_order(sizes: list[int], limit: int) -> N
     parts = group_shards(sizes, limit)
     assert parts and [shard for part in parts for shard in part] == list(range(len(sizes)))
     assert all(len(part) == 1 or sum(sizes[s] for s in part) <= limit for part in parts if part)
+
+
+@given(st.lists(st.integers(0, 400 * MB), max_size=30))
+def test_small_corpora_have_parts_for_several_workers(sizes: list[int]) -> None:
+    recipe = parse_recipe({"name": "x", "source": [{"name": "a", "kind": "jsonl", "paths": ["a"]}]}, Path())
+    size = part_bytes(sizes, recipe)
+    assert 4 * MB <= size <= recipe.shards.part_mb * MB
+    assert size in (4 * MB, recipe.shards.part_mb * MB) or 8 * size - sum(sizes) in range(8)
 
 
 def test_a_table_is_read_by_range_also_at_the_ends_of_the_numbers(tmp_path: Path) -> None:

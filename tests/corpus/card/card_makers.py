@@ -31,15 +31,22 @@ class Here:
         self._place.beat.close()
 
 
-def build_rows(folder: Path, rows: Sequence[dict[str, Any]], files: int = 2, **more: Any) -> Path:
+def build_rows(folder: Path, rows: Sequence[dict[str, Any]], files: int = 2, card: bool = False, **more: Any) -> Path:
     """Build a corpus of rows into ``folder/out``; keywords are keys of the recipe."""
     (folder / "in").mkdir(parents=True, exist_ok=True)
     for n in range(files):
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows[n::files])
         (folder / "in" / f"{n}.jsonl").write_text("".join(lines), "utf-8")
     source = {"name": "web", "kind": "jsonl", "paths": ["in/*.jsonl"], **more.pop("source", {})}
-    data = {"name": "test", "source": [source], "contamination": {"references": []}, "date": "2026-11-23", **more}
+    others = more.pop("sources", [])  # of rows that are in the folder already
+    data = {
+        "name": "test",
+        "source": [source, *others],
+        "contamination": {"references": []},
+        "date": "2026-11-23",
+        **more,
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(building, "_open_engine", lambda name, recipe, folder, *_: Here(recipe, folder))
-        building.build_corpus(parse_recipe(data, folder), folder / "out")
+        building.build_corpus(parse_recipe(data, folder), folder / "out", card=card)
     return folder / "out"

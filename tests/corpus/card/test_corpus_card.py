@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from card_makers import build_rows
 
 from samovar.corpus.build.reading import open_corpus
 from samovar.corpus.card import Card, compare_cards, ensure_card, make_card, render_card, write_card
 from samovar.corpus.card.coverage import Coverage, Entity, Finder, load_entities
-from samovar.corpus.card.data import century_of, percentiles
+from samovar.corpus.card.data import DATA, PAGE, percentiles
+from samovar.corpus.card.survey import Survey, century_of
 from samovar.corpus.card.words import card_languages, card_words
 from samovar.errors import CorpusError
 
@@ -283,3 +285,28 @@ def test_cards_are_data(corpus: Path) -> None:
     assert json.loads(json.dumps(card)) == card
     assert card["coverage"] == {}
     Reader(render_card(card))
+
+
+def test_what_workers_count_is_what_a_pass_over_the_corpus_counts(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    out = build_rows(tmp_path, rows, card=True, date="1999-05-02", stages=["extract", "language", "exact", "near"])
+    counted = (out / DATA).read_bytes()
+    assert not (out / PAGE).exists()
+    made = make_card(out)
+    assert json.loads(counted) == json.loads(json.dumps(made))
+    assert made["duplicates"]["biggest"] and made["coverage"]["cultures"]["ru"]["mentioned"]
+    assert ensure_card(out) == json.loads(counted)
+    assert (out / DATA).read_bytes() == counted and (out / PAGE).exists()
+
+
+def test_surveys_of_parts_add_up(rows: list[dict[str, Any]]) -> None:
+    def survey(some: list[dict[str, Any]]) -> Survey:
+        made = Survey(coverage=Coverage())
+        for row in some:
+            cluster = json.dumps({"cluster_size": "3", "duplicates": json.dumps([row["url"]])})
+            made.add("web", row["url"], row.get("title", ""), row["text"], "ru", "1905", "CC0-1.0", cluster)
+        return made
+
+    joined = Survey(coverage=Coverage())
+    for start in range(0, len(rows), 7):
+        joined.merge(json.loads(json.dumps(survey(rows[start : start + 7]).as_json())))
+    assert json.dumps(joined.as_json()) == json.dumps(survey(rows).as_json())

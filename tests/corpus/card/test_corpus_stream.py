@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from card_makers import build_rows
@@ -32,7 +34,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return build_rows(tmp_path_factory.mktemp("stream"), rows, files=3, **stages)
 
 
-def uris(corpus: Path, **how: int) -> list[str]:
+def uris(corpus: Path, **how: Any) -> list[str]:
     return [d.uri for d in stream_documents(corpus, **how)]
 
 
@@ -82,11 +84,58 @@ def test_only_the_windows_of_a_share_are_read(corpus: Path, monkeypatch: pytest.
     from samovar.corpus import stream
 
     real, read = stream.read_window, []
-    monkeypatch.setattr(stream, "read_window", lambda groups, wanted: [read.append(groups), *real(groups, wanted)][1:])
+    monkeypatch.setattr(stream, "read_window", lambda groups, *how: [read.append(groups), *real(groups, *how)][1:])
     order = Epoch(open_corpus(corpus), window=1)
     assert len(order.windows) > 15
     assert len(list(order.documents(range(50, 57)))) == 7
     assert 1 <= len(read) <= 3
+
+
+# -- weights ----------------------------------------------------------------------------------------------------------
+MANY, SOME = 40, 30
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of two sources; the second counts two and a half times."""
+    folder = tmp_path_factory.mktemp("mixed")
+    rows = [{"text": f"Первый источник, строка {n}.", "url": f"https://a.example/{n}"} for n in range(MANY)]
+    more = [{"text": f"Второй источник, строка {n}.", "url": f"https://b.example/{n}"} for n in range(SOME)]
+    (folder / "more").mkdir()
+    (folder / "more/b.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in more), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "GROUP_ROWS", 9)
+        other = {"name": "books", "kind": "jsonl", "paths": ["more/*.jsonl"], "weight": 2.5}
+        stages = {"stages": ["extract"], "extract": {}, "shards": {"part_mb": 1}}
+        return build_rows(folder, rows, files=1, sources=[other], **stages)
+
+
+@settings(max_examples=12, deadline=None)
+@given(world=st.integers(1, 7), seed=st.integers(0, 2**64), epoch=st.integers(0, 9), data=st.data())
+def test_heavier_sources_come_again(mixed: Path, world: int, seed: int, epoch: int, data: st.DataObject) -> None:
+    whole = uris(mixed, seed=seed, epoch=epoch)
+    counts = Counter(whole)
+    assert {uri: counts[uri] for uri in counts if "a.example" in uri} == {
+        f"https://a.example/{n}": 1 for n in range(MANY)
+    }
+    again = [counts[f"https://b.example/{n}"] for n in range(SOME)]
+    assert set(again) <= {2, 3} and abs(sum(again) - 2.5 * SOME) <= SOME / 2
+    shares = [uris(mixed, rank=r, world=world, seed=seed, epoch=epoch) for r in range(world)]
+    assert [uri for share in shares for uri in share] == whole
+    rank, start = data.draw(st.integers(0, world - 1)), data.draw(st.integers(0, len(whole)))
+    assert uris(mixed, rank=rank, world=world, seed=seed, epoch=epoch, start=start) == shares[rank][start:]
+
+
+def test_weights_can_be_given_and_do_not_move_what_has_none(mixed: Path) -> None:
+    plain = uris(mixed, seed=1, weights={})
+    assert Counter(plain) == Counter(dict.fromkeys(plain, 1)) and len(plain) == MANY + SOME
+    doubled = Counter(uris(mixed, seed=1, weights={"web": 2}))
+    assert doubled == Counter({uri: 2 if "a.example" in uri else 1 for uri in plain})
+    drawn = {frozenset(Counter(uris(mixed, seed=1, epoch=e)).items()) for e in range(4)}
+    assert len(drawn) == 4  # another half each epoch
+    for weights, message in (({"wbe": 2}, "found one of wbe"), ({"web": -1}, "from 0"), ({"web": 1e9}, "from 0")):
+        with pytest.raises(UsageError, match=message):
+            uris(mixed, weights=weights)
 
 
 def test_mistakes_are_named(corpus: Path, tmp_path: Path) -> None:
