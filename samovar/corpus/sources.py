@@ -20,18 +20,18 @@ _MAGIC = frozenset("*?[")
 _KINDS = ((stat.S_ISFIFO, "fifo"), (stat.S_ISSOCK, "socket"), (stat.S_ISBLK, "device"), (stat.S_ISCHR, "device"))
 
 
-def walk(paths: Sequence[str]) -> Iterator[Path | LedgerRow]:
+def walk(paths: Sequence[str], *, inside: bool = False) -> Iterator[Path | LedgerRow]:
     """Yield every regular file under the named paths once, sorted within a folder, and a dropped row for what is
     passed over.
 
     Rows: ``hidden`` (names that begin with a dot, found in a folder; a hidden file named by the user is taken),
     ``not_found``, ``permission``, ``not_a_file``, ``symlink_loop``, ``duplicate`` (the same file reached twice
-    through links).
+    through links). With `inside`, links that lead out of the named folder are not followed: ``outside_folder``.
     """
     visited: set[tuple[int, int]] = set()
     for name in paths:
         for path in _expand(name):
-            yield from _walk_path(path, visited, frozenset())
+            yield from _walk_path(path, visited, frozenset(), os.path.realpath(path) if inside else "")
 
 
 def _expand(name: str) -> list[Path]:
@@ -46,8 +46,11 @@ def _expand(name: str) -> list[Path]:
 
 
 def _walk_path(
-    path: Path, visited: set[tuple[int, int]], above: frozenset[tuple[int, int]]
+    path: Path, visited: set[tuple[int, int]], above: frozenset[tuple[int, int]], root: str
 ) -> Iterator[Path | LedgerRow]:
+    if root and path.is_symlink() and not _is_inside(os.path.realpath(path), root):
+        yield drop(name_path(path), "outside_folder")
+        return
     try:
         state = path.stat()
     except (OSError, ValueError) as error:
@@ -61,7 +64,7 @@ def _walk_path(
             yield drop(name_path(path), "duplicate")
         else:
             visited.add(key)
-            yield from _walk_folder(path, visited, above | {key})
+            yield from _walk_folder(path, visited, above | {key}, root)
     elif not stat.S_ISREG(state.st_mode):
         kind = next((kind for test, kind in _KINDS if test(state.st_mode)), "special file")
         yield drop(name_path(path), "not_a_file", kind)
@@ -72,8 +75,12 @@ def _walk_path(
         yield path
 
 
+def _is_inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
 def _walk_folder(
-    folder: Path, visited: set[tuple[int, int]], above: frozenset[tuple[int, int]]
+    folder: Path, visited: set[tuple[int, int]], above: frozenset[tuple[int, int]], root: str
 ) -> Iterator[Path | LedgerRow]:
     try:
         names = sorted(os.listdir(folder))
@@ -85,7 +92,7 @@ def _walk_folder(
         if name.startswith("."):
             yield drop(name_path(path), "hidden")
         else:
-            yield from _walk_path(path, visited, above)
+            yield from _walk_path(path, visited, above, root)
 
 
 def _refuse(path: Path, error: Exception) -> LedgerRow:

@@ -4,16 +4,20 @@
 
 The order of an epoch is one sequence that depends on the corpus, `seed` and `epoch` alone: row groups in a shuffled order, the rows of a few
 neighbouring ones shuffled together. Each rank takes one stretch of it, so ranks have nothing in common, together have everything, and
-none reads much that is another's. Where a rank stands is one number: how many documents it has taken. Knows no tokenizer and no model.
+none reads much that is another's. Where a rank stands is one number: how many documents it has taken. A source whose `weight` is above 1
+comes so many times in an epoch: 2.5 is twice every document and once more half of them, drawn anew each epoch; a copy of a row group is
+shuffled like a row group of its own. (Weights below 1 have thinned out the corpus when it was built.) Knows no tokenizer and no model.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,29 +30,43 @@ from samovar.errors import CorpusError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+MAX_WEIGHT = 1000
 WINDOW = 4
 """Row groups that are shuffled together: at most 2,000 documents or 8 million characters each, see `samovar.corpus.build.tables`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One row group of a file of documents."""
+    """One row group of a file of documents, or a copy of it: `rows` are those of them that take part, of `total`; `copy` counts from 0."""
 
     path: Path
     number: int
     rows: int
+    total: int = 0
+    copy: int = 0
 
 
 class Epoch:
-    """The order of one pass over a corpus. `windows` are groups of row groups, in the order they are read."""
+    """The order of one pass over a corpus. `windows` are groups of row groups, in the order they are read. `weights`: how often each source
+    comes (at least once), None: what the recipe of the corpus said."""
 
-    def __init__(self, corpus: Corpus, seed: int = 0, epoch: int = 0, window: int = WINDOW) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        seed: int = 0,
+        epoch: int = 0,
+        window: int = WINDOW,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         if min(seed, epoch) < 0 or window < 1:
             raise UsageError(
                 f"expected seed and epoch of at least 0 and a window of at least 1, found {seed}, {epoch} and {window}"
             )
         groups = [group for shard in corpus.shards for group in read_groups(shard.path)]
         self._seed = _mix(seed, epoch)
+        self._weights = _choose_weights(corpus, weights)
+        if self._weights:
+            groups = [copy for group in groups for copy in _copies(group, self._weights, self._seed)]
         order = permute(len(groups), self._seed)
         shuffled = [groups[i] for i in order.tolist()]
         self.windows = tuple(tuple(shuffled[i : i + window]) for i in range(0, len(shuffled), window))
@@ -77,23 +95,92 @@ class Epoch:
             order = permute(after - first, _mix(self._seed, number + 1))
             wanted = order[max(0, places.start - first) : places.stop - first]
             if len(wanted):
-                yield from read_window(self.windows[number], wanted.tolist())
+                yield from read_window(self.windows[number], wanted.tolist(), self._weights, self._seed)
 
 
 def stream_documents(
-    path: Path, rank: int = 0, world: int = 1, seed: int = 0, epoch: int = 0, start: int = 0
+    path: Path,
+    rank: int = 0,
+    world: int = 1,
+    seed: int = 0,
+    epoch: int = 0,
+    start: int = 0,
+    weights: Mapping[str, float] | None = None,
 ) -> Iterator[Document]:
     """Yield one rank's documents of an epoch, from its number `start` on: what a rank that was stopped after `start` documents has left.
+    `weights` as in `Epoch`.
 
     Raises:
         CorpusError: the corpus is not finished or damaged.
-        UsageError: there is no such rank, or `start` is below 0.
+        UsageError: there is no such rank or source, or `start` is below 0.
     """
     if start < 0:
         raise UsageError(f"expected a start of at least 0, found {start}: it counts the documents already taken")
-    order = Epoch(open_corpus(path), seed, epoch)
+    order = Epoch(open_corpus(path), seed, epoch, weights=weights)
     share = order.share(rank, world)
     yield from order.documents(range(min(share.start + start, share.stop), share.stop))
+
+
+def _choose_weights(corpus: Corpus, weights: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the weights above 1.
+
+    Raises:
+        UsageError: a weight is of no source of the corpus, or is no number to repeat by.
+    """
+    sources = corpus.manifest["sources"]
+    if weights is None:
+        weights = {name: float(about.get("weight", 1)) for name, about in sources.items()}
+    if strange := sorted(set(weights) - set(sources)):
+        raise UsageError(
+            f"expected weights of {', '.join(sources)}, found one of {', '.join(strange)}: correct its name"
+        )
+    if wrong := sorted(name for name, weight in weights.items() if not 0 <= weight <= MAX_WEIGHT):
+        raise UsageError(f"expected weights from 0 to {MAX_WEIGHT}, found another for {', '.join(wrong)}: lower it")
+    return {name: weight for name, weight in weights.items() if weight > 1}
+
+
+def _copies(group: Group, weights: Mapping[str, float], seed: int) -> Iterator[Group]:
+    """Yield a group and its copies that have rows."""
+    sources = _read_sources(group)
+    for copy in range(ceil(max((weights.get(name, 1.0) for name in set(sources)), default=1.0))):
+        rows = len(_rows_of(group, copy, sources, weights, seed)) if copy else group.rows
+        if rows or not copy:
+            yield replace(group, rows=rows, total=group.rows, copy=copy)
+
+
+def _rows_of(
+    group: Group, copy: int, sources: list[str], weights: Mapping[str, float], seed: int
+) -> np.ndarray[Any, Any]:
+    """Return the numbers of the rows that take part in a copy (not the first) of a group."""
+    import numpy as np
+
+    shares = {name: min(1.0, max(0.0, weight - copy)) for name, weight in weights.items()}
+    share = np.array([shares.get(name, 0.0) for name in sources])
+    drawn = shuffle(np.arange(len(sources), dtype=np.uint64), _mix(seed, _seed_of(group, copy)))
+    return np.flatnonzero((share >= 1) | (drawn.astype(np.float64) < share * 2.0**64))
+
+
+def _seed_of(group: Group, copy: int) -> int:
+    """Return a number of a copy of a group that does not depend on where the corpus lies."""
+    name = f"{group.path.name}/{group.number}/{copy}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+
+
+def _read_sources(group: Group) -> list[str]:
+    """Return the source of each row: from the statistics of the file where all rows have the same one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(group.path, memory_map=True, pre_buffer=False) as file:
+            column = file.schema_arrow.get_field_index("source")
+            statistics = file.metadata.row_group(group.number).column(column).statistics
+            if statistics is not None and statistics.has_min_max and statistics.min == statistics.max:
+                return [str(statistics.min)] * group.rows
+            table = file.read_row_group(group.number, columns=["source"], use_threads=False)
+            return [str(name) for name in table.column(0).to_pylist()]
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(group.path, error) from error
 
 
 def permute(num: int, seed: int) -> np.ndarray[Any, Any]:
@@ -126,8 +213,10 @@ def read_groups(path: Path) -> list[Group]:
     return [Group(path, n, about.row_group(n).num_rows) for n in range(about.num_row_groups)]
 
 
-def read_window(groups: tuple[Group, ...], wanted: list[int]) -> Iterator[Document]:
-    """Yield some documents of a window: rows are counted through its groups.
+def read_window(
+    groups: tuple[Group, ...], wanted: list[int], weights: Mapping[str, float], seed: int
+) -> Iterator[Document]:
+    """Yield some documents of a window: rows are counted through its groups, of copies only those that take part.
 
     Raises:
         CorpusError: a file is damaged.
@@ -139,9 +228,12 @@ def read_window(groups: tuple[Group, ...], wanted: list[int]) -> Iterator[Docume
     for group in groups:
         try:
             with pq.ParquetFile(group.path, memory_map=True, pre_buffer=False) as file:
-                tables.append(file.read_row_group(group.number, columns=list(DOCUMENT_COLUMNS), use_threads=False))
+                table = file.read_row_group(group.number, columns=list(DOCUMENT_COLUMNS), use_threads=False)
         except (OSError, pa.ArrowException) as error:
             raise _damaged(group.path, error) from error
+        if group.copy:
+            table = table.take(_rows_of(group, group.copy, table.column("source").to_pylist(), weights, seed))
+        tables.append(table)
     chosen = pa.concat_tables(tables).select(DOCUMENT_COLUMNS)
     for at in range(0, len(wanted), 256):
         columns = [column.to_pylist() for column in chosen.take(wanted[at : at + 256]).columns]

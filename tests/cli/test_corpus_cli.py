@@ -14,28 +14,8 @@ from typing import Any
 import pytest
 from cli_child import child_environment
 
-WORDS = [
-    "дом",
-    "река",
-    "лес",
-    "город",
-    "книга",
-    "история",
-    "письмо",
-    "человек",
-    "время",
-    "дорога",
-    "зима",
-    "лето",
-    "вода",
-    "солнце",
-    "ветер",
-    "музыка",
-    "театр",
-    "поле",
-    "мост",
-    "песня",
-]
+sys.path.insert(0, str(Path(__file__).parent.parent / "corpus" / "build"))
+from build_makers import WORDS
 
 
 def page(seed: int) -> str:

@@ -25,12 +25,19 @@ class Feed:
         return self.unit.stop is not None and self.position >= self.unit.stop
 
     def fill(self) -> bool:
-        """Get more bytes; False at the end."""
-        piece = self.unit.pull()
+        """Get more bytes; False at the end. Where many are held already, half as many more, so that a long record takes linear time."""
+        held = len(self._data) - self._at
+        pieces = [self._data[self._at :]]
+        got = 0
+        while piece := self.unit.pull():
+            pieces.append(piece)
+            got += len(piece)
+            if got >= held // 2:
+                break
         self._base += self._at
-        self._data = self._data[self._at :] + piece
+        self._data = b"".join(pieces)
         self._at = 0
-        return bool(piece)
+        return got > 0
 
     def peek(self, num_bytes: int) -> bytes:
         """Return the next bytes without taking them; fewer at the end."""

@@ -16,7 +16,7 @@ from samovar.corpus.encoding import decode_bytes
 from samovar.corpus.inputs.codecs import find_codec
 from samovar.corpus.inputs.feed import Feed
 from samovar.corpus.inputs.places import Place, open_place
-from samovar.corpus.inputs.rows import PROBE_ROWS, Columns, choose_columns, make_record
+from samovar.corpus.inputs.rows import PROBE_ROWS, Columns, Number, choose_columns, make_record
 from samovar.corpus.inputs.source import SourceSpec
 from samovar.corpus.inputs.splits import make_split, record_limit, split_bytes_of
 from samovar.corpus.inputs.streams import open_units
@@ -24,6 +24,7 @@ from samovar.corpus.inputs.window import BLOCK_BYTES, Window
 
 Begin = Callable[[int, str], None]
 
+_PROBE_BYTES = 16 * 2**20  # of the rows that the columns are chosen from
 _BLANK = b" \t\r\n\0"
 _BOM = b"\xef\xbb\xbf"
 
@@ -93,7 +94,7 @@ def _probe(window: Window, split: Split, limit: int) -> tuple[str, Columns]:
         feed = Feed(unit)
         encoding = _name_encoding(feed.peek(BLOCK_BYTES))
         for number, (_, line) in enumerate(_read_lines(feed, encoding, limit)):
-            if number >= PROBE_ROWS:
+            if number >= PROBE_ROWS or (rows and feed.position > _PROBE_BYTES):
                 break
             row = _load(line, encoding) if line else None
             if isinstance(row, dict):
@@ -126,10 +127,20 @@ def _read_lines(feed: Feed, encoding: str, limit: int) -> Iterator[tuple[int, by
 def _load(line: bytes, encoding: str) -> Any:
     """Return the value of a line; an exception when it has none (a value: the caller reports it)."""
     try:
-        text = line.removeprefix(_BOM).decode(encoding or "utf-8", "replace").strip("\ufeff \t\r\n\0")
-        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+        text = _decode(line.removeprefix(_BOM), encoding).strip("\ufeff \t\r\n\0")
+        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=Number)
     except (ValueError, RecursionError) as error:
         return error
+
+
+def _decode(line: bytes, encoding: str) -> str:
+    """Decode a line: one bad line makes the others nothing else than the UTF-8 they are."""
+    if encoding[:6] not in ("utf-16", "utf-32"):
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError:
+            pass
+    return line.decode(encoding or "utf-8", "replace")
 
 
 def _parse_line(ordinal: int, line: bytes, encoding: str, columns: Columns, at: str, limit: int) -> Record:

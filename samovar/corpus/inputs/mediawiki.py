@@ -84,6 +84,18 @@ def read(split: Split, skip: frozenset[int], begin: Begin, passed: Counter[str])
                 else:
                     yield Record(ordinal, at, "wikitext", fault=parsed)
                 ordinal += 1
+        if not ordinal and not split.start and not any(passed.values()) and not _is_dump(window):
+            begin(0, name)
+            yield Record(
+                0, name, "wikitext", fault=("garbage" if window.size else "empty", "no page of a MediaWiki dump")
+            )
+
+
+def _is_dump(window: Window) -> bool:
+    """Tell whether a file without pages begins like a dump, at least."""
+    for unit in open_units(window, 0, 0, _is_start, _find_plain):
+        return b"<mediawiki" in Feed(unit).peek(_MAX_SITE)
+    return False
 
 
 def _is_start(head: bytes) -> bool:

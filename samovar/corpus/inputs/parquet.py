@@ -121,6 +121,8 @@ def _choose(file: Any, split: Split) -> tuple[list[str], Columns]:
     if columns.fault is not None and file.metadata.num_row_groups:
         rows = [row for row, _ in zip(_read_group(file, 0, names), range(PROBE_ROWS), strict=False)]
         columns = choose_columns(split, names, rows)
+    if columns.fault is not None:  # say what there is, readable or not
+        columns = Columns(columns.mapping, tuple(f"{field.name} ({field.type})" for field in file.schema_arrow))
     known = set(columns.mapping.values())
     return [name for name in names if name in known], columns
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,23 @@ _DRIVERS = frozenset(
     ("aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "requests", "s3fs", "urllib3")
 )
 _BLOCK_BYTES = 4 * 2**20
+_PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("oss",), "ossfs"),
+    **dict.fromkeys(("oci",), "ocifs"),
+    **dict.fromkeys(("hf",), "huggingface_hub"),
+    **dict.fromkeys(("sftp", "ssh"), "paramiko"),
+    **dict.fromkeys(("smb",), "smbprotocol"),
+    **dict.fromkeys(("webdav",), "webdav4"),
+    **dict.fromkeys(("gdrive",), "gdrive_fsspec"),
+}
+"""Which package serves an address."""
+_SILENCE_SECONDS = 6  # 2 × 2 × 2 tries of that are over before a record's deadline (60 s), which would blame the record
+_WAITS = (0.5, 2.0)  # seconds before a fetch over http is tried again
+_TRIES = 2  # s3fs multiplies them, once for the call and once for the body, with those of its client
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +63,16 @@ def is_url(path: str) -> bool:
     return bool(_URL.match(path))
 
 
-def list_places(paths: Sequence[str], base: str = "") -> list[Place]:
-    """Return every file that the paths, folders, globs and URLs name, each once, in a fixed order.
+def list_places(paths: Sequence[str], base: str = "", follow_links: bool = False) -> list[Place]:
+    """Return every file that the paths, folders, globs and URLs name, each once, in a fixed order. Links in a folder are followed
+    out of it only when `follow_links` says so.
 
     Raises:
         InputError: a path names nothing, or its file system cannot be reached.
     """
     found: dict[str, Place] = {}
     for path in paths:
-        places = list(_list_url(path) if is_url(path) else _list_local(path, base))
+        places = list(_list_url(path) if is_url(path) else _list_local(path, base, follow_links))
         if not places:
             raise InputError(f"expected files at {path}, found none: check the path (relative to {base or 'here'})")
         for place in places:
@@ -61,11 +80,11 @@ def list_places(paths: Sequence[str], base: str = "") -> list[Place]:
     return list(found.values())
 
 
-def _list_local(path: str, base: str) -> Iterator[Place]:
+def _list_local(path: str, base: str, follow_links: bool) -> Iterator[Place]:
     root = os.path.abspath(os.path.expanduser(base or "."))
     expanded = os.path.expanduser(path)
     absolute = os.path.join(root, expanded)
-    for item in walk([absolute]):
+    for item in walk([absolute], inside=not follow_links):
         if isinstance(item, LedgerRow):
             if item.reason == "hidden":
                 continue
@@ -94,6 +113,10 @@ def _name(path: str, root: str, pattern: str) -> str:
 def _list_url(url: str) -> Iterator[Place]:
     system, path = _file_system(url)
     try:
+        if _is_http(url) and not url.endswith("/") and not _GLOB & set(path):
+            with suppress(FileNotFoundError):  # to ask whether it is a folder would fetch all of it
+                yield _describe_url(system, path, url)
+            return
         if _GLOB & set(path):
             paths = system.glob(path)
         elif system.isdir(path):
@@ -105,7 +128,9 @@ def _list_url(url: str) -> Iterator[Place]:
             if not hidden and not system.isdir(item):
                 yield _describe_url(system, item, url)
     except Exception as error:  # drivers have errors of their own: missing keys, a closed connection
-        raise InputError(f"{url} cannot be listed: {error}; check the address and the access keys") from error
+        raise InputError(
+            f"{url} cannot be listed: {_first_line(error)}; check the address and the access keys"
+        ) from error
 
 
 def _describe_url(system: Any, path: str, url: str) -> Place:
@@ -124,13 +149,50 @@ def _file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise MissingExtraError("corpus", f"reading {url}") from error
     try:
-        system, path = fsspec.core.url_to_fs(url)
+        system, path = fsspec.core.url_to_fs(url, **_make_patient(url))
     except ImportError as error:
-        driver = url.partition(":")[0]
-        raise InputError(f"{url} needs a driver for '{driver}' that is not installed: {error}") from error
+        driver = next((name for name in _protocols(url) if name in _PACKAGES), url.partition(":")[0])
+        package = _PACKAGES.get(driver, "the package that fsspec names for it")
+        raise InputError(f"{url} needs a driver for '{driver}' that is not installed: pip install {package}") from error
     except Exception as error:
-        raise InputError(f"{url} cannot be opened: {error}; check the address and the access keys") from error
+        raise InputError(
+            f"{url} cannot be opened: {_first_line(error)}; check the address and the access keys"
+        ) from error
+    if hasattr(system, "retries"):
+        system.retries = _TRIES
     return system, str(path)
+
+
+def _first_line(error: Exception) -> str:
+    """Return the beginning of what a driver says; some say hundreds of lines."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _protocols(url: str) -> list[str]:
+    return [part.partition("://")[0].lower() for part in url.split("::")]
+
+
+def _make_patient(url: str) -> dict[str, Any]:
+    """Return options for drivers whose own patience is longer than a record's: a server that says nothing is an error of the network, and
+    no fault of the record at hand. What the user's fsspec configuration says goes before."""
+    from fsspec.config import conf
+
+    options: dict[str, Any] = {}
+    for name in _protocols(url):
+        if name in ("s3", "s3a"):
+            config = {
+                "connect_timeout": _SILENCE_SECONDS,
+                "read_timeout": _SILENCE_SECONDS,
+                "retries": {"total_max_attempts": _TRIES},
+            }
+            options[name] = {"config_kwargs": config | conf.get(name, {}).get("config_kwargs", {})}
+        elif name in ("http", "https") and "client_kwargs" not in conf.get(name, {}):
+            with suppress(ImportError):
+                from aiohttp import ClientTimeout
+
+                timeout = ClientTimeout(total=None, sock_connect=_SILENCE_SECONDS, sock_read=2 * _SILENCE_SECONDS)
+                options[name] = {"client_kwargs": {"timeout": timeout}}
+    return options
 
 
 def is_network_error(error: BaseException) -> bool:
@@ -168,13 +230,37 @@ def _open_url(url: str, stamp: str) -> BinaryIO:
             system.invalidate_cache()
             _check_stamp(url, stamp, _describe_url(system, path, url).stamp)
         file = system.open(path, "rb", block_size=_BLOCK_BYTES)
+        if _is_http(url) and hasattr(file, "cache"):
+            file.cache.fetcher = _try_again(file.cache.fetcher)
         with suppress(AttributeError):
             file.samovar_system = system  # that of an archive closes its files when it is forgotten
         return cast(BinaryIO, file)
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{url} cannot be opened: {error}; check the address and the access keys") from error
+        raise InputError(
+            f"{url} cannot be opened: {_first_line(error)}; check the address and the access keys"
+        ) from error
+
+
+def _is_http(url: str) -> bool:
+    return url.rpartition("::")[2].lower().startswith(("http://", "https://"))
+
+
+def _try_again(fetch: Callable[[int, int], bytes]) -> Callable[[int, int], bytes]:
+    """Return a fetcher that tries again: fsspec's own for http does not."""
+
+    def fetch_patiently(start: int, end: int) -> bytes:
+        for wait in _WAITS:
+            try:
+                return fetch(start, end)
+            except Exception as error:
+                if not (isinstance(error, OSError) or is_network_error(error)):
+                    raise
+                time.sleep(wait)
+        return fetch(start, end)
+
+    return fetch_patiently
 
 
 def _check_stamp(place: str, expected: str, found: str) -> None:

@@ -52,7 +52,7 @@ def plan_splits(source: SourceSpec, split_bytes: int) -> list[Split]:
     """
     if split_bytes < 1:
         raise UsageError(f"expected a split size of at least 1 byte, found {split_bytes}")
-    return _load(source.kind).plan(source, list_places(source.paths, source.base), split_bytes)
+    return _load(source.kind).plan(source, list_places(source.paths, source.base, source.follow_links), split_bytes)
 
 
 def open_split(

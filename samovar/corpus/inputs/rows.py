@@ -18,6 +18,12 @@ _DECLARED = ("title", "language", "published", "publisher", "origin", "licence",
 _CHOSEN = {"text": "text_column", "title": "title_column", "uri": "uri_column", "language": "language_column"}
 
 
+class Number(str):
+    """A number of a row as it is written: nothing is computed with it, and it is no text."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """{field: column}; `found` are the names there were, for the message when no text column is among them."""
@@ -59,7 +65,7 @@ def make_record(ordinal: int, row: Mapping[str, Any], columns: Columns, at: str,
         uri = address
         declared["at"] = at
     text = row.get(mapping["text"])
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or isinstance(text, Number) or not text.strip():
         return Record(ordinal, uri, "text", declared=declared, fault=("empty", _name_type(text)))
     if len(text) > limit:
         return Record(ordinal, uri, "text", declared=declared, fault=("too_large", str(len(text))))
@@ -71,4 +77,6 @@ def _text(value: Any) -> str:
 
 
 def _name_type(value: Any) -> str:
+    if isinstance(value, Number):
+        return "expected text, found a number"
     return "no text" if value is None or isinstance(value, str) else f"expected text, found {type(value).__name__}"

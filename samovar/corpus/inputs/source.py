@@ -24,7 +24,8 @@ class SourceSpec(BaseModel):
     relative in the documents' addresses, so that a corpus does not depend on where its inputs lie. `title_column` etc.
     are guessed when empty. `namespaces` are those of a MediaWiki dump (0 are the articles). `language`, `licence`,
     `origin` and `publisher` are what holds for texts that say nothing themselves. Of two duplicates the one of the
-    source with the higher `priority` stays.
+    source with the higher `priority` stays. A link in a folder that leads out of it is followed with `follow_links` (a
+    folder of a download cache is made of such), and one dropped row without.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class SourceSpec(BaseModel):
     weight: float = Field(default=1.0, ge=0)
     max_documents: int = Field(default=0, ge=0)
     namespaces: tuple[int, ...] = (0,)
+    follow_links: bool = False
     max_record_bytes: int = Field(default=MAX_RECORD_BYTES, ge=1024)
 
     @field_validator("paths")

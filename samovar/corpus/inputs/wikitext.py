@@ -1,7 +1,7 @@
 """From wikitext to plain text: own rules, one pass with a stack over brackets, then patterns line by line.
 
-Templates, references, formulas, galleries, files and categories go; links leave their label, tables lines with tabs
-between the cells, headings and list items lines. Works for any language: namespace names come from the dump. Linear in
+Templates, references, formulas, galleries, files and categories go, but for templates that only dress one of their arguments;
+links leave their label, tables lines with tabs between the cells, headings and list items lines. Works for any language: namespace names come from the dump. Linear in
 the text, whatever is left open. Source: mediawiki.org, Help:Formatting, Help:Tables, Help:Links.
 """
 
@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
+from samovar.corpus.stages.rules import load_language
+
 _CANONICAL = frozenset(("file", "image", "media", "category"))
 _MEDIA_NAME = re.compile(
     r"\.(?:jpe?g|png|svg|gif|tiff?|webp|xcf|og[gagv]|opus|webm|mp[34]|wav|flac|mid|pdf|djvu|stl)\s*$", re.I
@@ -21,18 +23,20 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _MARKUP = re.compile(r"[\[\]{}|'=*#:;!~_<>-]")
 _DROPPED = (
     "ref|math|chem|ce|gallery|timeline|score|graph|hiero|imagemap|inputbox|mapframe|maplink|templatedata|"
-    "references|indicator|categorytree|dynamicpagelist|includeonly|noinclude"
+    "references|indicator|categorytree|dynamicpagelist|includeonly"
 )
+_LITERAL = frozenset(("nowiki", "pre", "syntaxhighlight", "source"))  # no markup inside
 _SELF_CLOSED = re.compile(
     r"<(?:ref|references|section|templatestyles|nowiki|mapframe|maplink|br|hr|wbr)\b[^<>]*/>", re.I
 )
-_ELEMENT = re.compile(rf"<(nowiki|{_DROPPED})\b[^<>]*>", re.I)
+_ELEMENT = re.compile(rf"<({'|'.join(sorted(_LITERAL))}|{_DROPPED})\b[^<>]*>", re.I)
 _BREAK = re.compile(r"<(?:br|hr|/?p|/?div|/?li|/?tr|/?blockquote|/?poem|/?h[1-6]|/?center)\b[^<>]*/?>", re.I)
 _CELL_TAG = re.compile(r"<(?:td|th)\b[^<>]*>", re.I)
 _TAG = re.compile(
     r"</?(?:a|abbr|b|bdi|bdo|big|caption|cite|code|col|colgroup|data|dd|del|dfn|dl|dt|em|font|i|ins|kbd|mark|nobr|"
     r"noinclude|nowiki|ol|onlyinclude|pre|q|rb|rp|rt|rtc|ruby|s|samp|section|small|source|span|strike|strong|sub|sup|"
-    r"syntaxhighlight|table|tbody|td|templatestyles|tfoot|th|thead|time|tt|u|ul|var|wbr|languages|translate|tvar)\b[^<>]*/?>",
+    r"syntaxhighlight|table|tbody|td|templatestyles|tfoot|th|thead|time|tt|u|ul|var|wbr|languages|translate|tvar)\b"
+    r"""(?:(?:[^<>"]|"[^"<\n]*")*>|[^<>]*>)""",
     re.I,
 )
 _TOKEN = re.compile(r"\{\{+|\}\}+|\[\[|\]\]|\{\||\|\}(?!\})")
@@ -45,7 +49,20 @@ _MAGIC = re.compile(r"__[^\W\d_a-z]{3,}__")
 _EMPTY_BRACKETS = re.compile(r"[ \t]?\([\s,;:\u2013\u2014-]*\)")
 _SPACES = re.compile(r"[ \xa0]{2,}")
 _LINES = re.compile(r"\n{3,}")
-_INTERWIKI = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*\Z")
+_INTERWIKI = re.compile(r"(?:[a-z]{2,3}|simple)(?:-[a-z]+)*\Z")
+_SHOWN: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("nobr", "nowrap", "s", "small", "big", "larger", "smaller", "abbr", "comment", "tooltip", "num", "sub", "sup"),
+        ("1",),
+    ),
+    **dict.fromkeys(
+        ("u", "nobold", "resize", "em", "strong", "transl", "linktext", "blockquote", "quote", "cquote"), ("text", "1")
+    ),
+    **dict.fromkeys(("lang", "color", "colour", "transliteration", "font color"), ("2",)),
+    **dict.fromkeys(("ill", "interlanguage link", "iw"), ("lt", "1")),
+}
+"""Templates that show one of their arguments, and which: the first there is of the named ones. Those of a language: ``[wikitext.shown]`` of
+its ``corpus.toml``. Without them words would be missing in the middle of sentences."""
 _MAX_DEPTH = 200
 
 _Frame = tuple[str, list[str]]  # what is open, and the text in it so far
@@ -59,12 +76,13 @@ def read_wikitext(source: str, declared: Mapping[str, str] | None = None) -> str
     'Samovar is a metal urn.'
     """
     hidden = _load_hidden((declared or {}).get("hidden", ""))
+    shown = _load_shown((declared or {}).get("language", ""))
     text = source.replace("\r\n", "\n")
     if "<" in text:
         text = _COMMENT.sub("", text)
         text = _SELF_CLOSED.sub(_keep_break, text)
         text = _resolve_elements(text)
-    text = _reduce(text, hidden)
+    text = _reduce(text, hidden, shown)
     if "<" in text:
         text = _BREAK.sub("\n", text)
         text = _TAG.sub("", _CELL_TAG.sub("\t", text))
@@ -85,6 +103,12 @@ def pack_hidden(names: list[str]) -> str:
 @lru_cache(maxsize=16)
 def _load_hidden(packed: str) -> frozenset[str]:
     return _CANONICAL | frozenset(json.loads(packed) if packed else ())
+
+
+@lru_cache(maxsize=16)
+def _load_shown(language: str) -> Mapping[str, tuple[str, ...]]:
+    own = load_language(language).get("wikitext", {}).get("shown", {}) if language else {}
+    return {**_SHOWN, **{_fold(name): tuple(map(str, wanted)) for name, wanted in own.items()}}
 
 
 def _fold(name: str) -> str:
@@ -119,7 +143,7 @@ def _resolve_elements(text: str) -> str:
         if closing is None:
             never.add(name)
             continue
-        if name == "nowiki":
+        if name in _LITERAL:
             pieces.append(_MARKUP.sub(_escape, text[position : closing.start()]))
         position = closing.end()
     pieces.append(text[position:])
@@ -131,7 +155,7 @@ def _closing(name: str) -> re.Pattern[str]:
     return re.compile(f"</{name}[^>]*>?", re.I)
 
 
-def _reduce(text: str, hidden: frozenset[str]) -> str:
+def _reduce(text: str, hidden: frozenset[str], shown: Mapping[str, tuple[str, ...]]) -> str:
     """Resolve templates, links and tables from the inside out, in one pass over the brackets."""
     frames: list[_Frame] = [("", [])]
     position = 0
@@ -140,7 +164,7 @@ def _reduce(text: str, hidden: frozenset[str]) -> str:
         frames[-1][1].append(text[position : found.start()])
         position = found.end()
         if token[0] == "}":
-            _close_braces(frames, len(token))
+            _close_braces(frames, len(token), shown)
         elif token == "]]":
             _close(frames, "[[", hidden)
         elif token in ("{|", "|}") and not _begins_line(text, found.start()):
@@ -172,14 +196,36 @@ def _open_braces(frames: list[_Frame], number: int) -> None:
         number -= width
 
 
-def _close_braces(frames: list[_Frame], number: int) -> None:
-    """Close as many templates and parameters as there are braces; all that is in them goes."""
+def _close_braces(frames: list[_Frame], number: int, shown: Mapping[str, tuple[str, ...]]) -> None:
+    """Close as many templates and parameters as there are braces; all that is in them goes, but for an argument that is shown."""
     while number >= 2:
         at = next((at for at in range(len(frames) - 1, 0, -1) if frames[at][0].startswith("{{")), 0)
         if at == 0:
             return
         number -= min(number, len(frames[at][0]))
+        pieces = frames[at][1]
         del frames[at:]
+        if pieces and (value := _read_template(pieces, shown)):
+            frames[-1][1].append(value)
+
+
+def _read_template(pieces: list[str], shown: Mapping[str, tuple[str, ...]]) -> str:
+    """Return what a template shows of its arguments; what is in them is resolved by now, so a bar can only part them."""
+    head = next((piece for piece in pieces if piece), "")
+    name = _fold(head.partition("|")[0])
+    wanted = shown.get(name) or (("1",) if name.startswith("lang-") else None)
+    if wanted is None:
+        return ""
+    values: dict[str, str] = {}
+    number = 0
+    for argument in "".join(pieces).split("|")[1:]:
+        key, sign, value = argument.partition("=")
+        if sign and key.strip().isalnum():
+            values[key.strip()] = value
+        else:
+            number += 1
+            values[str(number)] = argument
+    return next((found for key in wanted if (found := values.get(key, "").strip())), "")
 
 
 def _close(frames: list[_Frame], kind: str, hidden: frozenset[str]) -> None:

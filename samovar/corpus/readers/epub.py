@@ -15,6 +15,7 @@ from samovar.corpus.job import Job
 from samovar.corpus.licences import clean_licence
 from samovar.corpus.package import Package, name_member, open_package
 from samovar.corpus.readers.html import decode_html, extract_text
+from samovar.corpus.readers.nesting import flatten
 from samovar.corpus.xml import Element, attribute, find_all, first_text, parse_xml
 from samovar.errors import ExtractionError
 
@@ -101,7 +102,7 @@ def _read_pages(package: Package, opf: Element, folder: str) -> tuple[list[str],
 def _read_page(data: bytes) -> str:
     from resiliparse.parse.html import HTMLTree
 
-    return extract_text(HTMLTree.parse(decode_html(data)[0])).strip()
+    return extract_text(HTMLTree.parse(flatten(decode_html(data)[0])[0])).strip()
 
 
 def _find_date(meta: Element | None) -> str:

@@ -2,7 +2,7 @@
 
 Curated pages (folders, EPUB, ZIM) keep everything but navigation, headers, footers, asides and forms (F1 .971 on
 3,634 real pages); pages from the open web go through main-content extraction and fall back when it keeps less than
-60 % (F1 .951). Deep nesting can hang the parser: it runs in the supervised child. Source: resiliparse 2.
+60 % (F1 .951). Tags nested deeper than any honest page's are taken out first (`samovar.corpus.readers.nesting`). Source: resiliparse 2.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from samovar.corpus.encoding import decode_bytes
 from samovar.corpus.extracted import Extracted
 from samovar.corpus.job import Job
 from samovar.corpus.licences import clean_licence
+from samovar.corpus.readers.nesting import flatten
 from samovar.corpus.readers.text import note_encoding
 
 BOILERPLATE = [
@@ -96,6 +97,9 @@ def draft_page(
     """Take text and metadata out of one page."""
     from resiliparse.parse.html import HTMLTree
 
+    html, depth = flatten(html)
+    if depth:
+        changed = (*changed, ("deep_nesting", str(depth)))
     tree: Any = HTMLTree.parse(html)
     metas = _read_metas(tree, html)
     root = tree.document.document_element

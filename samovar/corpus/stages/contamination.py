@@ -22,6 +22,7 @@ from pydantic import Field, field_validator, model_validator
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.stages.options import StageOptions
 from samovar.corpus.stages.scan import U64, Ints, Scan, batches_of, scan_texts, shared_scan
+from samovar.corpus.stages.sentences import Sentences
 from samovar.errors import UsageError
 
 _FILTER_BITS = 19  # half a megabyte stays in the processor's cache; one run in twenty of a text passes by chance
@@ -34,12 +35,13 @@ _PACKS = Path(__file__).resolve().parents[2] / "packs"
 class ContaminationOptions(StageOptions):
     """`references`: files, or ``probes:NAME`` and ``probes:NAME/SET`` for the probe sets in this package. A reference item is held by a text when at least
     `min_share` of its runs of `ngram` words, and `min_hits` of them, are in it. An item of fewer words is one run; below `min_words` it is
-    not looked for. `policy`: ``drop`` the text or only ``report`` it. `fields`: names of the JSON fields whose strings count, empty: all
+    found where it is a whole sentence or line, if it is a sentence itself; below `min_exact` it is not looked for (0: no short one is). `policy`: ``drop`` the text or only ``report`` it. `fields`: names of the JSON fields whose strings count, empty: all
     (of probes, the questions)."""
 
     references: tuple[str, ...] = ("probes:core",)
     ngram: int = Field(8, ge=2, le=50)
     min_words: int = Field(6, ge=2)
+    min_exact: int = Field(3, ge=0)
     min_share: float = Field(0.5, ge=0, le=1)
     min_hits: int = Field(1, ge=1)
     policy: Literal["drop", "report"] = "drop"
@@ -78,10 +80,11 @@ class References:
         self._options = options
         self.names = [name for name, _ in items]
         self.num_too_short = 0
+        self._sentences = Sentences(max(1, options.min_exact))
         runs: dict[int, tuple[list[U64], list[Ints]]] = {}
         done = 0
         for batch in batches_of([text for _, text in items], len):
-            self._add(scan_texts(batch), done, runs)
+            self._add(scan_texts(batch), batch, done, runs)
             done += len(batch)
         self._tables = {
             size: _Table(np.concatenate(found), np.concatenate(owner)) for size, (found, owner) in sorted(runs.items())
@@ -90,9 +93,11 @@ class References:
         for table in self._tables.values():
             self.num_runs += np.bincount(table.owners, minlength=len(items))
 
-    def _add(self, scan: Scan, done: int, runs: dict[int, tuple[list[U64], list[Ints]]]) -> None:
+    def _add(self, scan: Scan, texts: list[str], done: int, runs: dict[int, tuple[list[U64], list[Ints]]]) -> None:
         words, owner = scan.num_words(), scan.text_of_words()
-        self.num_too_short += int((words < self._options.min_words).sum())
+        for number in np.flatnonzero(words < self._options.min_words).tolist():
+            if not (self._options.min_exact and self._sentences.add(done + number, texts[number])):
+                self.num_too_short += 1
         for size in range(self._options.min_words, self._options.ngram + 1):
             hashes, first = scan.ngrams(size)
             wanted = words[owner[first]] >= size if size == self._options.ngram else words[owner[first]] == size
@@ -113,21 +118,22 @@ class References:
             if len(place):
                 owner = np.searchsorted(scan.first_words, first[place], "right") - 1
                 pairs += table.matches(hashes[place], owner)
-        if not pairs:
-            return {}
-        unique = np.unique(np.concatenate(pairs), axis=0)
-        counted, hits = np.unique(unique[:, :2], axis=0, return_counts=True)
-        return self._weigh(counted, hits)
-
-    def _weigh(self, counted: Ints, hits: Ints) -> dict[int, list[Hit]]:
         result: dict[int, list[Hit]] = {}
+        for text, item in self._sentences.find(scan):
+            result.setdefault(text, []).append(Hit(self.names[item], 1.0))
+        if pairs:
+            unique = np.unique(np.concatenate(pairs), axis=0)
+            counted, hits = np.unique(unique[:, :2], axis=0, return_counts=True)
+            self._weigh(counted, hits, result)
+        for found in result.values():
+            found.sort(key=lambda hit: (-hit.share, hit.name))
+        return result
+
+    def _weigh(self, counted: Ints, hits: Ints, result: dict[int, list[Hit]]) -> None:
         for (text, item), num_hits in zip(counted.tolist(), hits.tolist(), strict=True):
             total = int(self.num_runs[item])
             if num_hits >= min(self._options.min_hits, total) and num_hits >= self._options.min_share * total:
                 result.setdefault(text, []).append(Hit(self.names[item], num_hits / total))
-        for found in result.values():
-            found.sort(key=lambda hit: (-hit.share, hit.name))
-        return result
 
 
 class _Table:

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import unquote
 
 from pydantic import Field, model_validator
 
@@ -38,11 +39,13 @@ _SEPARATED = re.compile(r"^\+|[ \u00a0()-]")
 
 class PersonalOptions(StageOptions):
     """`kinds`: those to mask (``phone`` means ``phone_ru``, too), empty: all but the optional ones (addresses of computers). `packs`: languages whose patterns hold for every
-    text, whatever its own language. `drop_above`: a text with more masked pieces than this is dropped, 0: never."""
+    text, whatever its own language. `drop_above`: a text with more masked pieces than this is dropped, 0: never. `addresses`: an address of a
+    document with an e-mail in it is never changed, because the document's id is made of it: ``note`` it in the ledger or ``drop`` the document."""
 
     kinds: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()
     drop_above: int = Field(0, ge=0)
+    addresses: Literal["note", "drop"] = "note"
 
     @model_validator(mode="after")
     def _check_names(self) -> PersonalOptions:
@@ -120,6 +123,11 @@ class Personal:
             counts += more
         for kind, count in sorted(counts.items()):
             notes.change(item.uri, self.name, kind, count)
+        if _names_somebody(item.uri, kinds):
+            if self._options.addresses == "drop":
+                notes.drop(item.uri, self.name, "personal_address")
+                return False
+            notes.change(item.uri, self.name, "personal_address", 1)
         total = counts.total()
         if 0 < self._options.drop_above < total:
             notes.drop(item.uri, self.name, "much_personal_data", total)
@@ -137,6 +145,14 @@ class Personal:
         for tag in (language, *self._options.packs):
             found.update((kind.name, kind) for kind in list_kinds(tag, self._options.kinds))
         return list(found.values())
+
+
+def _names_somebody(uri: str, kinds: list[Kind]) -> bool:
+    """Tell whether an e-mail stands in an address; the user before a host ("ftp://user@host") is one, too."""
+    if "@" not in uri and "%40" not in uri:
+        return False
+    plain = unquote(uri)
+    return any(kind.pattern.search(plain) for kind in kinds if kind.name.startswith("email"))
 
 
 def mask_text(text: str, kinds: list[Kind]) -> tuple[str, Counter[str]]:

@@ -126,7 +126,7 @@ def test_bad_rows_have_their_reasons(tmp_path: Path) -> None:
     path.write_text("\n".join([*lines, '{"text": "' + "y" * 5000 + '"}', '{"text": "конец"}']), "utf-8")
     records = read_all(path, "jsonl", max_record_bytes=4096)
     reasons = [record.fault[0] if record.fault else "" for record in records]
-    assert reasons[:6] == ["", "bad_json", "bad_json", "", "empty", "empty"]
+    assert reasons[:6] == ["", "bad_json", "bad_json", "empty", "empty", "empty"]
     assert reasons[6] in ("too_deep", "too_large", "bad_json") and reasons[7:] == ["too_large", ""]
     path.write_text('{"a": 1}\n{"a": 2}\n', "utf-8")
     assert faults(read_all(path, "jsonl")) == ["no_text_column"] * 2

@@ -105,3 +105,40 @@ def test_no_references_no_work_and_wrong_options_are_named() -> None:
     assert Contamination(ContaminationOptions(references=())).apply([item], Notes("s")) == [item]
     with pytest.raises(ValidationError, match="min_words"):
         ContaminationOptions(ngram=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Куда впадает Волга?", True),
+        ("Вопрос: куда впадает Волга?", True),
+        ("Первая строка\n1) КУДА ВПАДАЕТ ВОЛГА\nТретья", True),
+        ("Он спросил: «Куда впадает Волга?» — и ушёл.", True),
+        ("Ехали долго. Куда  впадает, Волга? Никто не знал.", True),
+        ("Неизвестно, куда впадает Волга на самом деле.", False),
+        ("Куда впадает Волга в среднем течении?", False),
+        ("Я знаю, куда впадает Волга.", False),
+        ("куда впадает", False),
+        ("Да. Нет. Кто это? Что это?", False),
+        ("Нижний Новгород на Волге\nПермь", False),
+    ],
+)
+def test_short_questions_are_found_as_sentences(tmp_path: Path, text: str, found: bool) -> None:
+    path = tmp_path / "short.jsonl"
+    rows = [{"q": "Куда впадает Волга?"}, {"q": "Кто это?"}, {"a": "Нижний Новгород на Волге"}]
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    kept, notes = run(text, path)
+    assert len(kept) == (1 if found else 2)
+    assert [row.value for row in notes.rows] == ["short#0.q 1.00"] * found
+    assert len(run(text, path, min_exact=0)[0]) == 2
+    assert len(run(f"{FILLER}\n{text}\n{FILLER}", path)[0]) == (1 if found else 2)
+
+
+def test_every_short_question_of_the_probes_is_looked_for() -> None:
+    options = ContaminationOptions()
+    items = list(read_references(options, Path()))
+    short = [(name, text) for name, text in items if 3 <= len(text.split()) < 6 and text.endswith("?")]
+    stage = Contamination(options)
+    assert len(short) > 100 and stage.references.num_too_short < 20
+    batch = [Item(number, f"u{number}", f"{FILLER}. {text}") for number, (_, text) in enumerate(short)]
+    assert stage.apply(batch, Notes("s")) == []

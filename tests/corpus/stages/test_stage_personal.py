@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from personal_formats import LEFT, MASKED
 
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.stages.personal import (
@@ -91,6 +92,32 @@ def test_not_masked(text: str) -> None:
     assert mask(text) == text
 
 
+@pytest.mark.parametrize(("text", "expected"), MASKED)
+def test_every_way_of_writing_is_masked(text: str, expected: str) -> None:
+    assert mask(text) == expected
+    assert mask(f"До {text} после") == f"До {expected} после"
+
+
+@pytest.mark.parametrize("text", LEFT)
+def test_what_only_looks_like_it_is_left(text: str) -> None:
+    for language in ("ru", "en", "und"):
+        assert mask(text, language) == text
+    assert mask(f"До {text} после") == f"До {text} после"
+
+
+def test_an_address_with_an_email_is_noted_or_dropped() -> None:
+    for uri, found in (
+        ("https://example.org/?mail=ivan%40example.org", True),
+        ("https://example.org/ivan@example.org/", True),
+        ("https://example.org/@ivan/79161234567", False),
+    ):
+        for addresses in ("note", "drop"):
+            item, notes = Item(0, uri, "Текст.", language="ru"), Notes("s")
+            kept = Personal(PersonalOptions(addresses=addresses)).apply([item], notes)
+            assert (kept == []) == (found and addresses == "drop") and item.uri == uri
+            assert [row.reason for row in notes.rows] == ["personal_address"] * found
+
+
 def test_counts_are_noted_and_values_are_not() -> None:
     item, notes = Item(0, "u", "a@b.example, c@d.example, +7 495 123-45-67", language="ru"), Notes("s")
     assert Personal().apply([item], notes) == [item]
@@ -128,7 +155,21 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1" * 50_000, "1 " * 50_000, "a." * 50_000 + "@", "+7" * 30_000, "(8" * 30_000, "AA11 " * 20_000, "a@" * 30_000],
+    [
+        "1" * 50_000,
+        "1 " * 50_000,
+        "a." * 50_000 + "@",
+        "+7" * 30_000,
+        "(8" * 30_000,
+        "AA11 " * 20_000,
+        "a@" * 30_000,
+        "a (at) " * 20_000,
+        "a @ b" * 20_000,
+        "00 12 " * 20_000,
+        "iban " + "de89 " * 20_000,
+        "ИНН " + "12 " * 30_000,
+        "a'" * 30_000 + "@",
+    ],
 )
 def test_long_rubbish_takes_linear_time(text: str) -> None:
     mask(text)

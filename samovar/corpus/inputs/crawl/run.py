@@ -28,7 +28,7 @@ def crawl(seeds: Sequence[str], output: Path, options: CrawlOptions) -> CrawlRep
     ``report.json``. Ctrl-C ends it in order; so does nothing at all: a killed crawl is gone on with, too.
 
     Raises:
-        UsageError: a seed is no address of the web.
+        UsageError: a seed is no address of the web, or `output` holds a report of something else.
         MissingExtraError: Scrapy is not installed.
         InputError: another crawl writes there.
         FetchError: the crawler broke down; its log says why.
@@ -36,6 +36,10 @@ def crawl(seeds: Sequence[str], output: Path, options: CrawlOptions) -> CrawlRep
     if find_spec("scrapy") is None:
         raise MissingExtraError("crawl", "crawling")
     _check_seeds(seeds)
+    if (output / REPORT).exists() and not (output / JOB).exists():
+        raise UsageError(
+            f"expected a new folder, or one of a crawl, found a {REPORT} of something else in {output}: choose another folder"
+        )
     output.mkdir(parents=True, exist_ok=True)
     job = {
         "seeds": list(seeds),
@@ -43,17 +47,28 @@ def crawl(seeds: Sequence[str], output: Path, options: CrawlOptions) -> CrawlRep
         "options": options.model_dump(mode="json"),
     }
     (output / JOB).write_text(json.dumps(job, ensure_ascii=False, indent=1), "utf-8")
-    (output / REPORT).unlink(missing_ok=True)
+    before = _stamp(output / REPORT)
     status = _run_child(output)
     if status == BUSY:
         raise InputError(f"another crawl is writing to {output}: wait for it, or choose another folder")
     try:
+        if _stamp(output / REPORT) == before:
+            raise FileNotFoundError(REPORT)
         return CrawlReport.model_validate_json((output / REPORT).read_text("utf-8"))
     except (OSError, ValueError) as error:
         message = (
             f"the crawler ended with status {status} and without a report: see {output / LOG}, then start it again"
         )
         raise FetchError("crawler", message, str(status)) from error
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what changes when a file is written anew; zeros without one."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return state.st_ino, state.st_mtime_ns
 
 
 def _check_seeds(seeds: Sequence[str]) -> None:
