@@ -88,16 +88,15 @@ def test_mistakes(arguments: list[str], status: int, en: str, ru: str, recipe: P
 
 @pytest.mark.slow
 def test_a_build_that_leaves_nothing_says_so(recipe: Path, run: Any, tmp_path: Path) -> None:
-    (tmp_path / "no.xml").write_text("this is no dump")
+    (tmp_path / "no.jsonl").write_text("")
     recipe.write_text(
-        'name = "small"\n[[source]]\nname = "web"\nkind = "mediawiki"\npaths = ["no.xml"]\n[contamination]\nreferences = []\n'
+        'name = "small"\n[[source]]\nname = "web"\nkind = "jsonl"\npaths = ["no.jsonl"]\n[contamination]\nreferences = []\n'
     )
     done = run("corpus", "build", str(recipe), "--output", str(tmp_path / "a"), home=tmp_path / "home")
     assert done.status == 0, done.err
     assert "No text was found in source web" in done.err
     recipe.write_text(
-        recipe.read_text().replace("mediawiki", "jsonl").replace("no.xml", "in.jsonl")
-        + "[quality.rules]\nfew_words = { min = 9999 }\n"
+        recipe.read_text().replace("no.jsonl", "in.jsonl") + "[quality.rules]\nfew_words = { min = 9999 }\n"
     )
     done = run("corpus", "build", str(recipe), "--output", str(tmp_path / "b"), home=tmp_path / "home")
     assert "No text is left" in done.err
