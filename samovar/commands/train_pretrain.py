@@ -20,11 +20,15 @@ from samovar.commands.train_plan import describe_size
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
+    from samovar.train.config import RunConfig
     from samovar.train.loop import Report, Trainer
 
 SPARKS = "▁▂▃▄▅▆▇█"
 CURVE_POINTS = 48
 COMPILING_STEPS, PACE_STEPS = 3, 30
+MANY_PASSES = 4.0
+"""Reading texts up to four times is nearly as good as new texts; after that it is worth less and less. Source: Muennighoff et al. 2023 (arXiv:2305.16264)."""
+WORSE = 1.02
 
 
 def pretrain(
@@ -77,12 +81,24 @@ def pretrain(
         plan, tokens, tokenizer, output, device=device,
         warn=lambda message: terminal.note(one_line(message), style=YELLOW),
     )  # fmt: skip
+    passes = count_passes(plan, trainer)
+    if passes > MANY_PASSES and trainer.team.is_first and not json:
+        shown = current_words().number(passes, 1)
+        terminal.note(
+            say("pretrain.many_passes", passes=shown, enough=f"{plan.num_tokens / passes * MANY_PASSES:.0f}"),
+            style=YELLOW,
+        )
     reports = run_with_bar(trainer, terminal, quiet=json)
     if json and trainer.team.is_first:
         terminal.json({"folder": str(output), **describe_plan(plan), **summarise(reports, trainer)})
     elif trainer.team.is_first:
         _print(terminal, reports, output)
     trainer.team.leave()
+
+
+def count_passes(plan: RunConfig, trainer: Trainer) -> float:
+    """Return how often a run reads each of its tokens."""
+    return plan.num_tokens / (trainer.sources.train.num_sequences * plan.seq_len)
 
 
 def is_first_process() -> bool:
@@ -217,6 +233,12 @@ def _print(terminal: Terminal, reports: list[Report], output: Path) -> None:
     bits = last_bits(reports)
     shown = "–" if bits is None else words.number(bits, 3)
     time = words.duration(reports[-1].seconds)
+    best = min(
+        (report for report in reports if not math.isnan(report.bits)), key=lambda report: report.bits, default=None
+    )
+    if best is not None and bits is not None and bits > WORSE * best.bits:
+        was = words.number(best.bits, 3)
+        terminal.print(terminal.style(say("pretrain.was_better", bits=was, step=best.step, now=shown), YELLOW))
     done = say("pretrain.done", bits=shown, loss=words.number(reports[-1].loss, 3), time=time)
     terminal.print(terminal.style(done, BOLD))
     terminal.print(say("pretrain.where", folder=one_line(str(output))))

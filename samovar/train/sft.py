@@ -27,6 +27,8 @@ from samovar.train.config import RunConfig
 from samovar.train.pretrain import TOKENIZER, check_extra, copy_tokenizer
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from samovar.train.chat_rows import ChatRows
     from samovar.train.export.trained import Trained
     from samovar.train.loop import Trainer
@@ -75,6 +77,10 @@ class Tuning:
     plan: RunConfig
     card: DataCard
     prompts: tuple[str, ...] = field(default=())
+
+
+NOISE_KEPT = 0.1
+"""Of the rows of marks that were never read: enough to tell them apart."""
 
 
 def plan_tuning(
@@ -130,8 +136,8 @@ def _make_plan(
     scale = share * (trained.config.hidden_size / 768) ** -0.5
     values: dict[str, Any] = {
         "matrix_lr": 0.02 * share,
-        "embedding_lr": 0.01 * scale,
-        "head_lr": 0.004 * scale,
+        "embedding_lr": 0.05 * scale,
+        "head_lr": 0.01 * scale,
         "norm_lr": 0.005 * scale,
         "weight_decay": 0.0,
         "warmup_steps": min(10, num_steps // 20),
@@ -177,11 +183,26 @@ def open_tuning(
     team = join_team(device)
     if output.resolve() == tuning.trained.folder.resolve():
         raise TrainingError(f"expected another --output than the model's own folder, found {output}")
-    trainer = Trainer(tuning.plan, output, sources, team, warn=warn, initial=tuning.trained.weights)
+    trainer = Trainer(tuning.plan, output, sources, team, warn=warn, initial=begin_specials(tuning.trained))
     if team.is_first:
         copy_tokenizer(tuning.trained.tokenizer_folder, output / TOKENIZER)
         (output / DATA).write_text(json.dumps(asdict(tuning.card), ensure_ascii=False, indent=2) + "\n", "utf-8")
     return trainer
+
+
+def begin_specials(trained: Trained) -> dict[str, Tensor]:
+    """Return the weights with the marks of a conversation near the mean of all tokens, where pretraining never read them: texts hold no marks, so their
+    rows are still the wide noise they began as. A tuned model's, or another's, stay as they are."""
+    if not (trained.folder / "checkpoints").is_dir() or (trained.folder / DATA).exists():
+        return trained.weights
+    words, weights = trained.tokenizer, dict(trained.weights)
+    unseen = [row for row in words.special_ids.values() if row != words.end_of_text]
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        if name in weights:
+            table = weights[name].clone()
+            table[unseen] = table[: min(unseen)].mean(dim=0) + NOISE_KEPT * table[unseen]
+            weights[name] = table
+    return weights
 
 
 class ChatTexts:

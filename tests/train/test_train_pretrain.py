@@ -97,6 +97,22 @@ def test_it_learns_is_killed_goes_on_and_is_exported(prepared: Path, tmp_path: P
     assert json.loads(made.stdout)["step"] == 78
 
 
+@pytest.mark.slow
+def test_texts_learnt_by_heart_are_told_before_and_after(prepared: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(16):
+        (few / f"{number}.md").write_text((prepared / "texts" / f"{number}.md").read_text("utf-8"), "utf-8")
+    words = str(prepared / "tok")
+    samovar("train", "prepare", str(few), "-t", words, "-o", str(tmp_path / "t"), "--validation", "300", home=prepared)
+    arguments = [str(tmp_path / "t"), "-t", words, "-o", str(tmp_path / "run"), *OPTIONS, "--num-tokens", "250000"]
+    done = samovar("train", "pretrain", *arguments, home=prepared)
+    assert "by heart and becomes worse" in done.stderr and "--num-tokens" in done.stderr
+    assert re.search(r"went from [\d.]+ bits per byte at step \d+ to [\d.]+", done.stdout)
+    once = train(prepared, tmp_path / "once")
+    assert "by heart" not in once.stdout + once.stderr
+
+
 def start(prepared: Path, output: Path, *more: str, processes: int = 0) -> subprocess.Popen[str]:
     """Start a training that is to be disturbed, through torchrun when `processes` are given."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes else []
