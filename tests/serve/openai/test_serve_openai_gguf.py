@@ -110,12 +110,14 @@ def test_an_overlong_prompt_is_400(llama: Running, connect: Any) -> None:
             )
 
 
-def test_a_grounded_stream_equals_the_plain_answer(llama: Running, connect: Any) -> None:
+def test_a_grounded_stream_equals_the_plain_answer(
+    llama: Running, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # each prompt holds a new random key, and so small a model may answer otherwise for another key
+    monkeypatch.setattr("samovar.assistant.assistant.secrets.token_hex", lambda size: "5a" * size)
     client = connect(llama)
     asked = {"model": "samovar", "messages": [{"role": "user", "content": "What is the depth of Lake Baikal?"}]}
-    client.chat.completions.create(
-        **asked
-    )  # llama.cpp now keeps the prompt: one computed anew may round otherwise, and a word differ
+    client.chat.completions.create(**asked)  # llama.cpp keeps the prompt now: computed anew it may round otherwise
     plain = client.chat.completions.create(**asked).choices[0].message
     streamed = list(client.chat.completions.create(**asked, stream=True))
     assert "".join(c.choices[0].delta.content or "" for c in streamed) == plain.content
