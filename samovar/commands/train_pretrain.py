@@ -211,6 +211,12 @@ def last_bits(reports: list[Report]) -> float | None:
     return next((report.bits for report in reversed(reports) if not math.isnan(report.bits)), None)
 
 
+def best_report(reports: list[Report]) -> Report | None:
+    """Return the report with the fewest bits per byte, if any was measured."""
+    measured = [report for report in reports if not math.isnan(report.bits)]
+    return min(measured, key=lambda report: report.bits, default=None)
+
+
 def summarise(reports: list[Report], trainer: Trainer) -> dict[str, Any]:
     """Return the numbers that sum a run up."""
     last = reports[-1] if reports else None
@@ -233,9 +239,7 @@ def _print(terminal: Terminal, reports: list[Report], output: Path) -> None:
     bits = last_bits(reports)
     shown = "–" if bits is None else words.number(bits, 3)
     time = words.duration(reports[-1].seconds)
-    best = min(
-        (report for report in reports if not math.isnan(report.bits)), key=lambda report: report.bits, default=None
-    )
+    best = best_report(reports)
     if best is not None and bits is not None and bits > WORSE * best.bits:
         was = words.number(best.bits, 3)
         terminal.print(terminal.style(say("pretrain.was_better", bits=was, step=best.step, now=shown), YELLOW))

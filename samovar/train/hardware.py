@@ -28,6 +28,8 @@ PEAK_BF16 = {
 }
 """Dense bf16 FLOP/s by a part of the device's name. Source: the makers' data sheets."""
 GIB = 2**30
+PROBE_SECONDS = 0.15
+"""Of multiplying on a CPU: six products were half as fast, since threads start and clocks rise during the first 50 ms."""
 
 
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
@@ -57,19 +59,14 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         return next((peak for part, peak in PEAK_BF16.items() if part in name), 0.0)
-    return max(_multiply(size, dtype) for size in (1024, 2048))
-
-
-def _multiply(size: int, dtype: torch.dtype) -> float:
-    """Return the FLOP/s of the fastest of some products of square matrices: after a few, threads run and clocks have risen."""
-    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    a, b = torch.randn(1024, 1024).to(dtype), torch.randn(1024, 1024).to(dtype)
     out = torch.empty_like(a)
-    best, until = float("inf"), time.perf_counter() + 0.25
+    best, until = float("inf"), time.perf_counter() + PROBE_SECONDS
     while time.perf_counter() < until:
         start = time.perf_counter()
         torch.mm(a, b, out=out)
         best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best
+    return 2 * 1024**3 / best
 
 
 def keep_memory(device: torch.device) -> None:
