@@ -115,9 +115,7 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None) -> t
         torch.softmax(scores, -1, out=scores)
         mixed[row, :, rows] = torch.bmm(scores, values[row, :, first:end])
         used += count
-    kept[
-        used:
-    ].zero_()  # room for rows of one document; an operator's result must not be what happened to lie in memory
+    kept[used:].zero_()  # a result must not be what happened to lie in memory
     return by_place(mixed, heads), kept
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from samovar.errors import TrainingError
+from samovar.train.row_files import read_lines, read_parquet
 
 SEED = "seed:"
 """``seed:ru`` names the dialogues of a culture pack."""
@@ -86,27 +87,11 @@ def list_files(name: str) -> list[Path]:
 
 def _read_file(path: Path) -> Iterator[Dialogue]:
     if path.suffix == ".parquet":
-        for number, row in enumerate(_read_parquet(path), 1):
-            yield make_dialogue(row, f"{path}:{number}")
+        for place, row in read_parquet(path):
+            yield make_dialogue(row, place)
         return
-    try:
-        lines = path.read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(f"expected UTF-8 text in {path}, found: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield parse_dialogue(line, f"{path}:{number}")
-
-
-def _read_parquet(path: Path) -> Iterator[Any]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(1024):
-            yield from batch.to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise TrainingError(f"expected a Parquet file at {path}, found: {error}") from error
+    for place, line in read_lines(path):
+        yield parse_dialogue(line, place)
 
 
 def parse_dialogue(line: str, place: str) -> Dialogue:

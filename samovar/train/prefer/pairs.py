@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from samovar.errors import TrainingError
+from samovar.train.row_files import read_lines, read_parquet
 
 ROLES = ("system", "user", "assistant")
 MAX_SHOWN = 5
@@ -142,34 +143,13 @@ def list_files(path: Path) -> list[Path]:
 def _rows(path: Path) -> Iterator[tuple[str, Any]]:
     """Yield rows with their places; a line that is no JSON comes as the error itself."""
     if path.suffix == ".parquet":
-        yield from _parquet_rows(path)
+        yield from read_parquet(path)
         return
-    try:
-        lines = path.read_text("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(f"expected UTF-8 text in {path}, found: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for place, line in read_lines(path):
         try:
-            yield f"{path}:{number}", json.loads(line)
+            yield place, json.loads(line)
         except ValueError as error:
-            yield f"{path}:{number}", error
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.ParquetFile(path)
-        number = 0
-        for batch in table.iter_batches(1024):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{path}:{number}", row
-    except (OSError, pyarrow.ArrowException) as error:
-        raise TrainingError(f"expected a Parquet file at {path}, found: {error}") from error
+            yield place, error
 
 
 # -- one row --------------------------------------------------------------------------------------------------------
