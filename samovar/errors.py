@@ -29,8 +29,10 @@ SamovarError
 ├── IssuerError           the OpenID Connect issuer cannot be reached or understood (502)
 ├── TrainingError         a training run cannot start, go on or be exported
 │   ├── ShardError        token shards are damaged or belong to another tokenizer
+│   ├── RunBusyError      another process trains in this folder (exit status 2)
 │   └── DivergedError     the loss is no number, and going back did not help
 ├── CorpusError           a corpus build cannot start or go on (recipe, output folder, inputs)
+│   └── CorpusBusyError   another process is building in this folder
 └── MissingExtraError     an optional dependency is not installed
 
 A message says what was expected, what was found, and what to do next. Nothing here imports anything.
@@ -174,12 +176,36 @@ class ShardError(TrainingError):
     """Token shards are damaged, incomplete or were made with another tokenizer."""
 
 
+class RunBusyError(TrainingError):
+    """Another process is at work in the folder of the run. `holder` is its process id, "?" when unknown."""
+
+    exit_status = 2
+
+    def __init__(self, message: str, holder: str = "?") -> None:
+        super().__init__(message)
+        self.holder = holder
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return (type(self), (str(self), self.holder))
+
+
 class DivergedError(TrainingError):
     """The loss is not a number any more, and going back to the last good state did not help."""
 
 
 class CorpusError(SamovarError):
     """A corpus cannot be built or read: the recipe, the inputs or the output folder are not what they should be."""
+
+
+class CorpusBusyError(CorpusError):
+    """Another process is building in this folder. `holder` is its process id, "?" when unknown."""
+
+    def __init__(self, message: str, holder: str = "?") -> None:
+        super().__init__(message)
+        self.holder = holder
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return (type(self), (str(self), self.holder))
 
 
 class MissingExtraError(SamovarError):

@@ -203,6 +203,12 @@ def _param_name(param: Any) -> str:
     return str(max(param.opts, key=len) if isinstance(param, TyperOption) else param.metavar or param.name.upper())
 
 
+def _bound(value: float) -> str:
+    """Write a bound with all the digits it has."""
+    digits = next((digits for digits in range(6) if round(value, digits) == value), 6)
+    return current_words().number(value, digits)
+
+
 def _expected(error: Any) -> str:
     """Say which values the parameter takes."""
     param = error.param
@@ -210,8 +216,7 @@ def _expected(error: Any) -> str:
     if described.choices:
         return ", ".join(str(getattr(choice, "value", choice)) for choice in described.choices)
     if described.annotation in (int, float):
-        mark = current_words().number
-        low, high = ("" if bound is None else mark(bound) for bound in (param.min, param.max))
+        low, high = ("" if bound is None else _bound(bound) for bound in (param.min, param.max))
         bounds = f" {low}…{high}" if low and high else f" ≥ {low}" if low else f" ≤ {high}" if high else ""
         return say("usage.number") + bounds
     return str(error.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,7 @@ def adapt(
     vocab_size: Annotated[
         int, typer.Option("--vocab-size", metavar="metavar.number", min=0, max=1_048_576, help="adapt.vocab_size")
     ] = 0,
+    only_seen: Annotated[bool, typer.Option("--only-seen", help="adapt.only_seen")] = False,
     tokenizer: Annotated[
         Path | None, typer.Option("--tokenizer", "-t", metavar="metavar.folder", help="adapt.tokenizer")
     ] = None,
@@ -53,9 +55,11 @@ def adapt(
     json: Json = False,
 ) -> None:
     """Adapt, prove, train on where asked."""
+    from samovar.commands.train_pretrain import is_first_process
     from samovar.train.adapt.material import Material as Texts
     from samovar.train.adapt.others import read_others
     from samovar.train.adapt.run import MANIFEST, adapt_model
+    from samovar.train.run_lock import hold_run
 
     terminal = session_of(ctx).terminal
     if num_tokens and method != "transfer" and not lora:
@@ -69,21 +73,35 @@ def adapt(
             terminal.note(say(f"adapt.{what}"))
 
     result: dict[str, Any] = {}
-    if not (num_tokens and (output / MANIFEST).exists()):  # begun before: only the training goes on
-        made = adapt_model(
-            model, material, output, method=method, vocab_size=vocab_size, tokenizer=tokenizer, anyway=anyway, say=show
-        )
-        result = {"path": str(made.path), "method": method, **{k: v for k, v in made.report.items() if k != "old_ids"}}
-        if not json:
-            _print(terminal, made)
-    others = material.others or read_others(material.keep)
-    if lora:
-        result |= _train_lora(terminal, output, Texts(tuple(corpus), max_chars, others=others), num_tokens, seq_len, batch_tokens, device, json, new_rows=method == "transfer")  # fmt: skip
-    elif num_tokens:
-        result |= _train_on(
-            terminal, output, corpus, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, device=device,
-            compile_model=compile_model, language=as_text(language), others=others, quiet=json,
-        )  # fmt: skip
+    beside = output.with_name(f".{output.name}.lock")  # the result takes its place at the end
+    with hold_run(output, beside) if is_first_process() else nullcontext():
+        if not (num_tokens and (output / MANIFEST).exists()):  # begun before: only the training goes on
+            made = adapt_model(
+                model,
+                material,
+                output,
+                method=method,
+                vocab_size=vocab_size,
+                tokenizer=tokenizer,
+                only_seen=only_seen,
+                anyway=anyway,
+                say=show,
+            )
+            result = {
+                "path": str(made.path),
+                "method": method,
+                **{k: v for k, v in made.report.items() if k != "old_ids"},
+            }
+            if not json:
+                _print(terminal, made)
+        others = material.others or read_others(material.keep)
+        if lora:
+            result |= _train_lora(terminal, output, Texts(tuple(corpus), max_chars, others=others), num_tokens, seq_len, batch_tokens, device, json, new_rows=method == "transfer")  # fmt: skip
+        elif num_tokens:
+            result |= _train_on(
+                terminal, output, corpus, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, device=device,
+                compile_model=compile_model, language=as_text(language), others=others, quiet=json,
+            )  # fmt: skip
     if json:
         terminal.json(result)
 
@@ -169,6 +187,7 @@ def _print(terminal: Terminal, made: Adapted) -> None:
                 BOLD,
             )
         )
+        terminal.print(_say_reasons(report))
         terminal.print(say("adapt.same", same=report["same_lines"], total=report["num_lines"], share=words.number(100 * report["covered"], 1)))  # fmt: skip
     else:
         terminal.print(
@@ -190,6 +209,17 @@ def _print(terminal: Terminal, made: Adapted) -> None:
     terminal.print(say("adapt.where", path=one_line(str(made.path))))
     if not trimmed:
         terminal.note(say("adapt.next"))
+
+
+def _say_reasons(report: dict[str, Any]) -> str:
+    """Say how many tokens stay for which reason, and whose letters had a say."""
+    words, tag = current_words(), report["language"]
+    kept = ", ".join(
+        say("adapt.kept_one", reason=say(f"adapt.kept_{reason}"), count=words.number(count))
+        for reason, count in report["kept_for"].items()
+    )
+    source = "profile" if report["has_profile"] else "own_letters" if tag else "only_seen"
+    return say("adapt.kept", reasons=kept, letters=say(f"adapt.by_{source}", language=tag))
 
 
 def _print_changes(terminal: Terminal, old: dict[str, Any], new: dict[str, Any], others: dict[str, Any] | None) -> None:

@@ -15,7 +15,8 @@ from samovar.commands.help import Command
 from samovar.commands.options import Json, as_text
 from samovar.commands.progress import ProgressBar
 from samovar.commands.session import session_of
-from samovar.commands.terminal import one_line
+from samovar.commands.terminal import YELLOW, one_line
+from samovar.commands.train_options import Threads
 from samovar.errors import UsageError
 from samovar.messages import current_words, say
 
@@ -38,12 +39,12 @@ def evaluate(
     limit: Annotated[int, typer.Option("--limit", metavar="metavar.number", min=1, help="eval.limit")] = 20,
     seed: Annotated[int, typer.Option("--seed", metavar="metavar.number", help="eval.seed")] = 0,
     licence: Annotated[str, typer.Option("--licence", metavar="metavar.name", help="eval.licence")] = "",
-    threads: Annotated[int, typer.Option("--threads", metavar="metavar.number", min=0, help="pretrain.threads")] = 0,
+    threads: Threads = 0,
     json: Json = False,
 ) -> None:
     """Measure what was asked for; results and card lie in the model's folder."""
     from samovar.commands.train_pretrain import set_threads
-    from samovar.train.card import write_card
+    from samovar.train.card import EVAL, check_card, read_records, write_card
     from samovar.train.evaluate import write_results
     from samovar.train.pretrain import check_extra
     from samovar.train.shards import INDEX
@@ -55,7 +56,12 @@ def evaluate(
     session = session_of(ctx)
     tag = as_text(language) or session.settings().library.starter_pack
     set_threads(threads)
-    speaker = open_speaker(model)
+    is_run = (model / "checkpoints").is_dir() or (model / "prefer.json").is_file()
+    if is_run:
+        check_card(model)
+    elif is_ours(model):
+        read_records(model / EVAL)  # damaged ones are said before anything is measured
+    speaker = open_speaker(model, warn=lambda message: session.terminal.note(one_line(message), style=YELLOW))
     results: dict[str, Any] = {}
     with ProgressBar(session.terminal, say("eval.progress"), quiet=json) as bar:
 
@@ -72,7 +78,6 @@ def evaluate(
     results = {name: {"step": speaker.step, "language": tag, **found} for name, found in results.items()}
     if is_ours(model):
         write_results(model, results)
-    is_run = (model / "checkpoints").is_dir() or (model / "prefer.json").is_file()
     card = write_card(model, licence=as_text(licence)) if is_run else None
     if json:
         session.terminal.json(results)

@@ -12,7 +12,7 @@ DeviceBatch = Annotated[
 Seed = Annotated[int, typer.Option("--seed", metavar="metavar.number", help="pretrain.seed")]
 Device = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="pretrain.device")]
 Precision = Annotated[str, typer.Option("--precision", metavar="auto|bf16|fp32", help="pretrain.precision")]
-Threads = Annotated[int, typer.Option("--threads", metavar="metavar.number", min=0, help="pretrain.threads")]
+Threads = Annotated[int, typer.Option("--threads", metavar="metavar.number", min=0, max=1024, help="pretrain.threads")]
 Compile = Annotated[bool, typer.Option("--compile/--no-compile", help="pretrain.compile")]
 Shard = Annotated[str, typer.Option("--shard", metavar="auto|on|off", help="pretrain.shard")]
 SaveEvery = Annotated[

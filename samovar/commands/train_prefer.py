@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from samovar.commands.options import Json
 from samovar.commands.progress import ProgressBar
 from samovar.commands.session import Interrupts, session_of
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
+from samovar.commands.train_options import Threads
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def prefer(
     beta: Annotated[float, typer.Option("--beta", metavar="metavar.number", help="prefer.beta")] = 0.1,
     anchor: Annotated[float, typer.Option("--anchor", metavar="metavar.number", help="prefer.anchor")] = 0.0,
     rate: Annotated[float, typer.Option("--rate", metavar="metavar.number", help="prefer.rate")] = 0.0,
-    epochs: Annotated[float, typer.Option("--epochs", metavar="metavar.number", help="prefer.epochs")] = 1.0,
+    epochs: Annotated[float, typer.Option("--epochs", metavar="metavar.number", help="prefer.epochs")] = 2.0,
     batch_pairs: Annotated[
         int, typer.Option("--batch-pairs", metavar="metavar.number", min=0, help="prefer.batch_pairs")
     ] = 0,
@@ -42,7 +44,7 @@ def prefer(
     precision: Annotated[
         str, typer.Option("--precision", metavar="auto|bf16|fp32", help="pretrain.precision")
     ] = "auto",
-    threads: Annotated[int, typer.Option("--threads", metavar="metavar.number", min=0, help="pretrain.threads")] = 0,
+    threads: Threads = 0,
     save_every: Annotated[
         int, typer.Option("--save-every", metavar="metavar.number", min=0, help="prefer.save_every")
     ] = 0,
@@ -55,27 +57,29 @@ def prefer(
     check_extra()
     from samovar.commands.train_pretrain import set_threads
     from samovar.train.prefer.run import open_prefer
+    from samovar.train.run_lock import hold_run
 
     terminal = session_of(ctx).terminal
     set_threads(threads)
-    run = open_prefer(
-        model, data, output, seq_len=seq_len, device=device, precision=precision, method=method, beta=beta, rate=rate,
-        anchor=anchor, epochs=epochs, batch_pairs=batch_pairs, seed=seed, lora=lora, device_batch=device_batch,
-        save_every=save_every, dry_run=dry_run, warn=lambda message: terminal.note(one_line(message), style=YELLOW),
-    )  # fmt: skip
-    if not json:
-        _describe(terminal, run)
-    if dry_run:
-        terminal.json(run.describe()) if json else None
-        return
-    was_finished = run.finished
-    facts = run.finish() if was_finished else _tune(terminal, run, quiet=json)
-    if json:
-        terminal.json({"folder": str(output), **facts})
-        return
-    if was_finished:
-        terminal.note(say("pretrain.nothing_left", folder=one_line(str(output))))
-    _print(terminal, facts, output)
+    with nullcontext() if dry_run else hold_run(output):
+        run = open_prefer(
+            model, data, output, seq_len=seq_len, device=device, precision=precision, method=method, beta=beta, rate=rate,
+            anchor=anchor, epochs=epochs, batch_pairs=batch_pairs, seed=seed, lora=lora, device_batch=device_batch,
+            save_every=save_every, dry_run=dry_run, warn=lambda message: terminal.note(one_line(message), style=YELLOW),
+        )  # fmt: skip
+        if not json:
+            _describe(terminal, run)
+        if dry_run:
+            terminal.json(run.describe()) if json else None
+            return
+        was_finished = run.finished
+        facts = run.finish() if was_finished else _tune(terminal, run, quiet=json)
+        if json:
+            terminal.json({"folder": str(output), **facts})
+            return
+        if was_finished:
+            terminal.note(say("pretrain.nothing_left", folder=one_line(str(output))))
+        _print(terminal, facts, output)
 
 
 def _describe(terminal: Terminal, run: PreferRun) -> None:
@@ -149,6 +153,9 @@ def _print(terminal: Terminal, facts: dict[str, Any], output: Path) -> None:
         (say("prefer.rejected"), words.number(before["rejected"], 1), words.number(after["rejected"], 1)),
     ]
     terminal.table(tuple(rows), right=range(1, 3))
+    if learnt := facts.get("training"):
+        shown = {name: share(learnt[name]) for name in ("before", "after", "moved")}
+        terminal.print(say("prefer.training", count=learnt["num_pairs"], **shown))
     low, high = (words.number(100 * after[name], 1) for name in ("low", "high"))
     terminal.print(
         terminal.style(say("prefer.done", accuracy=share(after["accuracy"]), low=low, high=high, moved=share(after["moved"])), BOLD)

@@ -13,7 +13,7 @@ from samovar.commands.options import Json, as_text
 from samovar.commands.progress import ProgressBar
 from samovar.commands.session import session_of
 from samovar.commands.terminal import YELLOW, Terminal, one_line
-from samovar.commands.train_tokenizer import Corpus, Language
+from samovar.commands.train_tokenizer import Language
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def prepare(
     ctx: typer.Context,
-    corpus: Corpus,
+    corpus: Annotated[list[Path], typer.Argument(metavar="metavar.folder", help="prepare.corpus")],
     tokenizer: Annotated[Path, typer.Option("--tokenizer", "-t", metavar="metavar.folder", help="prepare.tokenizer")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="metavar.folder", help="prepare.output")],
     workers: Annotated[
@@ -32,6 +32,8 @@ def prepare(
     validation: Annotated[
         int, typer.Option("--validation", metavar="metavar.number", min=0, max=500, help="prepare.validation")
     ] = 10,
+    weights: Annotated[str, typer.Option("--weights", metavar="metavar.weights", help="prepare.weights")] = "",
+    no_weights: Annotated[bool, typer.Option("--no-weights", help="prepare.no_weights")] = False,
     language: Language = "",
     anyway: Annotated[bool, typer.Option("--anyway", help="prepare.anyway")] = False,
     json: Json = False,
@@ -39,6 +41,7 @@ def prepare(
     """Encode; interrupted, the same command goes on."""
     from samovar.train.prepare import default_workers
     from samovar.train.prepare import prepare as prepare_tokens
+    from samovar.train.weights import parse_weights
 
     terminal = session_of(ctx).terminal
     started = time.monotonic()
@@ -55,7 +58,7 @@ def prepare(
 
         index = prepare_tokens(
             corpus, tokenizer, output, workers=workers or default_workers(), validation_permille=validation,
-            language=as_text(language), anyway=anyway, progress=show, begin=announce,
+            weights=parse_weights(as_text(weights)), by_recipe=not no_weights, language=as_text(language), anyway=anyway, progress=show, begin=announce,
         )  # fmt: skip
     if json:
         terminal.json({"folder": str(output), "sha256": index.sha256, **index.as_json()})
@@ -84,6 +87,18 @@ def _print(terminal: Terminal, index: Index, output: Path) -> None:
                 documents=index.total(split, "num_documents"),
                 size=words.size(index.total(split, "num_bytes")),
                 files=len(shards),
+            )
+        )
+    for source, about in index.sources.items() if index.weights else ():
+        weight = words.number(index.weights.get(source, 1.0), 2)
+        terminal.print(
+            say(
+                "prepare.source",
+                source=one_line(source),
+                weight=weight,
+                documents=about["num_documents"],
+                different=about["different"],
+                tokens=about["num_tokens"],
             )
         )
     if index.skipped:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from samovar.commands.curves import open_curves
 from samovar.commands.help import Command
 from samovar.commands.options import Json
 from samovar.commands.progress import ProgressBar
@@ -63,6 +64,7 @@ def pretrain(
 ) -> None:
     """Train; interrupted, the same command goes on."""
     from samovar.train.pretrain import check_extra, describe_plan, open_trainer, plan_pretraining
+    from samovar.train.run_lock import hold_team
 
     check_extra()
     terminal = session_of(ctx).terminal
@@ -77,23 +79,24 @@ def pretrain(
         terminal.json(describe_plan(plan)) if json else None
         return
     set_threads(threads)
-    trainer = open_trainer(
-        plan, tokens, tokenizer, output, device=device,
-        warn=lambda message: terminal.note(one_line(message), style=YELLOW),
-    )  # fmt: skip
-    passes = count_passes(plan, trainer)
-    if passes > MANY_PASSES and trainer.team.is_first and not json:
-        shown = current_words().number(passes, 1)
-        terminal.note(
-            say("pretrain.many_passes", passes=shown, enough=f"{plan.num_tokens / passes * MANY_PASSES:.0f}"),
-            style=YELLOW,
-        )
-    reports = run_with_bar(trainer, terminal, quiet=json)
-    if json and trainer.team.is_first:
-        terminal.json({"folder": str(output), **describe_plan(plan), **summarise(reports, trainer)})
-    elif trainer.team.is_first:
-        _print(terminal, reports, output)
-    trainer.team.leave()
+    with hold_team(output, device):
+        trainer = open_trainer(
+            plan, tokens, tokenizer, output, device=device,
+            warn=lambda message: terminal.note(one_line(message), style=YELLOW),
+        )  # fmt: skip
+        passes = count_passes(plan, trainer)
+        if passes > MANY_PASSES and trainer.team.is_first and not json:
+            shown = current_words().number(passes, 1)
+            terminal.note(
+                say("pretrain.many_passes", passes=shown, enough=f"{plan.num_tokens / passes * MANY_PASSES:.0f}"),
+                style=YELLOW,
+            )
+        reports = run_with_bar(trainer, terminal, quiet=json)
+        if json and trainer.team.is_first:
+            terminal.json({"folder": str(output), **describe_plan(plan), **summarise(reports, trainer)})
+        elif trainer.team.is_first:
+            _print(terminal, reports, output)
+        trainer.team.leave()
 
 
 def count_passes(plan: RunConfig, trainer: Trainer) -> float:
@@ -128,7 +131,6 @@ def run_with_bar(trainer: Trainer, terminal: Terminal, *, quiet: bool) -> list[R
     quiet = quiet or not trainer.team.is_first
     if trainer.step and not quiet:
         terminal.note(say("pretrain.resumed", step=trainer.step))
-    watch = open_tensorboard(trainer)
     reports: list[Report] = []
     last = trainer.plan.num_steps
     with ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar:
@@ -137,7 +139,7 @@ def run_with_bar(trainer: Trainer, terminal: Terminal, *, quiet: bool) -> list[R
             bar.stop()
             trainer.ask_to_stop()
 
-        with Stops(stop) as stops, trainer.team.watching():
+        with Stops(stop) as stops, trainer.team.watching(), open_curves(trainer) as watch:
             for report in trainer.run():
                 reports.append(report)
                 watch(report)
@@ -163,25 +165,6 @@ def estimate_left(reports: list[Report], batch_tokens: int, last: int) -> float 
         return None
     recent = sorted(batch_tokens / report.tokens_per_s for report in reports[-PACE_STEPS:])
     return (last - reports[-1].step) * recent[len(recent) // 2]
-
-
-def open_tensorboard(trainer: Trainer) -> Any:
-    """Return a function that shows a report in TensorBoard, where it is installed; otherwise one that does nothing."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return lambda report: None
-    if not trainer.team.is_first:
-        return lambda report: None
-    writer: Any = SummaryWriter(str(trainer.folder / "tb"), purge_step=trainer.step)
-
-    def write(report: Report) -> None:
-        for name in ("loss", "bits", "grad_norm", "tokens_per_s", "mfu", "rate"):
-            value = getattr(report, name)
-            if not math.isnan(value):
-                writer.add_scalar(name, value, report.step)
-
-    return write
 
 
 def _detail(report: Report, reports: list[Report]) -> str:
@@ -218,7 +201,10 @@ def best_report(reports: list[Report]) -> Report | None:
 
 
 def summarise(reports: list[Report], trainer: Trainer) -> dict[str, Any]:
-    """Return the numbers that sum a run up."""
+    """Return the numbers that sum a run up; where there was nothing left to do, those of its curve."""
+    from samovar.train.loop import read_reports
+
+    reports = reports or read_reports(trainer.folder)
     last = reports[-1] if reports else None
     return {
         "step": trainer.step,

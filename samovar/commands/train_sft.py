@@ -47,25 +47,29 @@ def sft(
 ) -> None:
     """Tune; interrupted, the same command goes on."""
     from samovar.commands.train_pretrain import is_first_process, run_with_bar, set_threads
+    from samovar.train.run_lock import hold_team
     from samovar.train.sft import open_tuning, plan_tuning
 
     terminal = session_of(ctx).terminal
+
+    def warn(message: str) -> None:
+        terminal.note(one_line(message), style=YELLOW)
+
     tuning = plan_tuning(
         model, data, epochs=epochs, seq_len=seq_len, batch_rows=batch_rows, rate_share=rate_share, seed=seed,
         device_batch=device_batch, precision=precision, compile=compile_model, shard=shard,
-        save_every=save_every,
+        save_every=save_every, warn=warn if is_first_process() else lambda message: None,
     )  # fmt: skip
     if not json and is_first_process():
         _describe(terminal, tuning)
     set_threads(threads)
-    trainer = open_tuning(
-        tuning, output, device=device, warn=lambda message: terminal.note(one_line(message), style=YELLOW)
-    )
-    reports = run_with_bar(trainer, terminal, quiet=json)
-    samples = _answer(tuning, trainer) if trainer.team.is_first or trainer.placement.sharded else []
-    if trainer.team.is_first:
-        _finish(terminal, tuning, trainer, reports, samples, output, json)
-    trainer.team.leave()
+    with hold_team(output, device):
+        trainer = open_tuning(tuning, output, device=device, warn=warn)
+        reports = run_with_bar(trainer, terminal, quiet=json)
+        samples = _answer(tuning, trainer) if trainer.team.is_first or trainer.placement.sharded else []
+        if trainer.team.is_first:
+            _finish(terminal, tuning, trainer, reports, samples, output, json)
+        trainer.team.leave()
 
 
 def _describe(terminal: Terminal, tuning: Tuning) -> None:

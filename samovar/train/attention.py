@@ -9,7 +9,10 @@ backward pass.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -18,6 +21,9 @@ from torch import Tensor
 
 BLOCK = 128
 """Queries of a block: at 512 positions four blocks compute 62 % of the square. Smaller ones make products too small to be fast."""
+
+SPARE = 2**21
+"""Multiplications of queries with keys that nobody asked for and that still cost less than the calls of a block more (measured)."""
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None) -> Tensor:
@@ -50,14 +56,43 @@ def count_shares(batch: int, length: int, heads: int) -> int:
     return batch * heads * sum((min(s + BLOCK, length) - s) * min(s + BLOCK, length) for s in range(0, length, BLOCK))
 
 
-def list_blocks(batch: int, length: int, segments: Tensor | None) -> Iterator[tuple[int, int, int, int, bool]]:
-    """Yield (row, first query, end, first key, whether documents meet) of each block: where its first query's document begins, and whether
-    another begins within."""
-    for row in range(batch):
-        firsts = [0] * length if segments is None else find_beginnings(segments[row].tolist())
-        for start in range(0, length, BLOCK):
-            end = min(start + BLOCK, length)
-            yield row, start, end, firsts[start], firsts[start] != firsts[end - 1]
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Queries `start` … `end` - 1 of the rows `rows`, who look at the keys from `first` on; `meet`: some of them must not see all of these, because
+    other documents lie there too."""
+
+    rows: slice
+    start: int
+    end: int
+    first: int
+    meet: bool
+
+
+def list_blocks(batch: int, length: int, width: int, segments: Tensor | None) -> Iterator[Block]:
+    """Yield the blocks: neighbouring rows are one block where what they need is nearly the same. `width` is that of all heads together."""
+    if segments is None:
+        yield from (Block(slice(0, batch), s, min(s + BLOCK, length), 0, False) for s in range(0, length, BLOCK))
+        return
+    firsts = [find_beginnings(row) for row in segments.tolist()]
+    for start in range(0, length, BLOCK):
+        end = min(start + BLOCK, length)
+        spare = SPARE // (width * (end - start))
+        for rows in join_rows([row[start] for row in firsts], end, spare):
+            own = firsts[rows]
+            first = min(row[start] for row in own)
+            yield Block(rows, start, end, first, any(row[end - 1] > first for row in own))
+
+
+def join_rows(firsts: list[int], end: int, spare: int) -> Iterator[slice]:
+    """Yield runs of rows whose keys, `firsts` … `end`, are taken together: another row joins where that is at most `spare` keys more work."""
+    begin, least = 0, firsts[0]
+    for row, first in enumerate(firsts[1:], 1):
+        both = min(least, first)
+        if (row - begin) * (least - both) + first - both > spare:
+            yield slice(begin, row)
+            begin, both = row, first
+        least = both
+    yield slice(begin, len(firsts))
 
 
 def find_beginnings(numbers: list[int]) -> list[int]:
@@ -82,18 +117,24 @@ def by_place(x: Tensor, heads: int) -> Tensor:
     return x.view(batch, kv_heads, length, -1).transpose(1, 2).contiguous().view(batch, length, heads, size)
 
 
-def hide(scores: Tensor, start: int, first: int, numbers: Tensor | None) -> None:
-    """Fill with -inf what a block [kv_heads, queries · group, keys] must not see; `numbers` [length] only where documents meet."""
-    keys = scores.shape[-1]
-    end = first + keys
-    places = torch.arange(first, end)
-    mixed = numbers is not None
-    begin = first if mixed else start  # before the block's own places everything is seen, if there is one document
-    hidden = places[None, begin - first :] > places[start - first :, None]
-    if numbers is not None:
-        hidden = hidden | (numbers[None, first:end] != numbers[start:end, None])
-    group = scores.shape[1] // (end - start)
-    scores[:, :, begin - first :].unflatten(1, (end - start, group)).masked_fill_(hidden[None, :, None], -torch.inf)
+def hide(scores: Tensor, block: Block, segments: Tensor | None) -> None:
+    """Add -inf to what a block of scores [rows · kv_heads, queries · group, keys] must not see."""
+    queries, bias = block.end - block.start, hide_future(block.end - block.start, scores.dtype)
+    if block.meet and segments is not None:
+        numbers = segments[block.rows]
+        others = numbers[:, None, block.first : block.end] != numbers[:, block.start : block.end, None]
+        own = scores.new_zeros(others.shape).masked_fill_(others, -torch.inf)
+        own[:, :, block.start - block.first :] += bias
+        bias = own
+    rows, keys = block.rows.stop - block.rows.start, bias.shape[-1]
+    seen = scores[:, :, -keys:]  # one document: before the block's own places everything is seen
+    seen.view(rows, -1, queries, seen.shape[1] // queries, keys).add_(bias[:, None, :, None])
+
+
+@cache
+def hide_future(queries: int, dtype: torch.dtype) -> Tensor:
+    """Return -inf for the places after each query's own, 0 for the others, [1, queries, queries]."""
+    return torch.full((1, queries, queries), -torch.inf, dtype=dtype).triu(1)
 
 
 @torch.library.custom_op("samovar::attend_blocks", mutates_args=())
@@ -105,16 +146,17 @@ def attend_blocks(q: Tensor, k: Tensor, v: Tensor, segments: Tensor | None) -> t
     queries, keys, values = (by_key_head(x, kv_heads) for x in (q, k, v))
     mixed, kept = torch.empty_like(queries), q.new_empty(count_shares(batch, length, heads))
     used = 0
-    for row, start, end, first, meet in list_blocks(batch, length, segments):
-        rows = slice(start * group, end * group)
-        shape = (kv_heads, (end - start) * group, end - first)
-        count = shape[0] * shape[1] * shape[2]
-        scores = kept[used : used + count].view(shape)
-        torch.baddbmm(scores, queries[row, :, rows], keys[row, :, first:end].mT, beta=0, alpha=size**-0.5, out=scores)
-        hide(scores, start, first, segments[row] if meet and segments is not None else None)
+    for block in list_blocks(batch, length, heads * size, segments):
+        asking, asked = slice(block.start * group, block.end * group), slice(block.first, block.end)
+        part, own_keys = (x[block.rows, :, r].flatten(0, 1) for x, r in ((queries, asking), (keys, asked)))
+        shape = (len(part), part.shape[1], block.end - block.first)
+        scores = kept[used : used + math.prod(shape)].view(shape)
+        torch.baddbmm(scores, part, own_keys.mT, beta=0, alpha=size**-0.5, out=scores)
+        hide(scores, block, segments)
         torch.softmax(scores, -1, out=scores)
-        mixed[row, :, rows] = torch.bmm(scores, values[row, :, first:end])
-        used += count
+        found = torch.bmm(scores, values[block.rows, :, asked].flatten(0, 1))
+        mixed[block.rows, :, asking] = found.unflatten(0, (-1, kv_heads))
+        used += scores.numel()
     kept[used:].zero_()  # a result must not be what happened to lie in memory
     return by_place(mixed, heads), kept
 
@@ -136,17 +178,18 @@ def attend_blocks_backward(
     of_queries = torch.empty_like(queries)
     of_keys, of_values = (torch.zeros(x.shape) for x in (keys, values))
     used = 0
-    for row, start, end, first, _ in list_blocks(batch, length, segments):
-        rows = slice(start * group, end * group)
-        shape = (kv_heads, (end - start) * group, end - first)
-        count = shape[0] * shape[1] * shape[2]
-        shares, block = kept[used : used + count].view(shape), grads[row, :, rows]
-        of_values[row, :, first:end] += torch.bmm(shares.mT, block)
-        of_shares = torch.bmm(block, values[row, :, first:end].mT)
+    for block in list_blocks(batch, length, heads * size, segments):
+        asking, asked = slice(block.start * group, block.end * group), slice(block.first, block.end)
+        part, grad_part = (x[block.rows, :, asking].flatten(0, 1) for x in (queries, grads))
+        own_keys, own_values = (x[block.rows, :, asked].flatten(0, 1) for x in (keys, values))
+        shape = (len(part), part.shape[1], block.end - block.first)
+        shares = kept[used : used + math.prod(shape)].view(shape)
+        of_values[block.rows, :, asked] += torch.bmm(shares.mT, grad_part).unflatten(0, (-1, kv_heads))
+        of_shares = torch.bmm(grad_part, own_values.mT)
         of_scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)
-        of_queries[row, :, rows] = torch.bmm(of_scores, keys[row, :, first:end])
-        of_keys[row, :, first:end] += torch.bmm(of_scores.mT, queries[row, :, rows])
-        used += count
+        of_queries[block.rows, :, asking] = torch.bmm(of_scores, own_keys).unflatten(0, (-1, kv_heads))
+        of_keys[block.rows, :, asked] += torch.bmm(of_scores.mT, part).unflatten(0, (-1, kv_heads))
+        used += shares.numel()
     scale = size**-0.5
     return (
         by_place(of_queries.mul_(scale), heads),

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from samovar.errors import TrainingError
+from samovar.train.config import ModelConfig, RunConfig
+from samovar.train.lines import read_lines
+from samovar.train.size import name_options
 
 CARD = "card.md"
-EXPORTS = "exports.json"
+EVAL, EXPORTS = "eval.json", "exports.json"
 CURVE_POINTS = 8
 SAMPLE_CHARS = 200
 FIGURES = {
@@ -56,18 +59,27 @@ def write_card(folder: Path, *, name: str = "", licence: str = "") -> Path:
     return folder / CARD
 
 
+def check_card(folder: Path) -> None:
+    """Make sure, before hours of measuring, that the card of a folder can be written.
+
+    Raises:
+        TrainingError: the folder is no run, or one of its files is damaged.
+    """
+    list(card_lines(folder, "", ""))
+
+
 def card_lines(folder: Path, name: str, licence: str) -> Iterator[str]:
     """Yield the lines of the card."""
     plan, tuned = _read(folder / "config.json"), _read(folder / "prefer.json")
     if tuned:
         from samovar.train.prefer.card import preference_lines
 
-        measured = (*_evaluation(_read(folder / "eval.json")), *_exports(_read(folder / EXPORTS)))
+        measured = (*_evaluation(read_records(folder / EVAL)), *_exports(read_records(folder / EXPORTS)))
         yield from preference_lines(name, licence, plan, tuned, measured, LIMITS)
         return
     if "model" not in plan:
         raise TrainingError(f"expected the folder of a training run, found {folder} without a plan in config.json")
-    data, results = _read(folder / "data.json"), _read(folder / "eval.json")
+    data, results = _read(folder / "data.json"), read_records(folder / EVAL)
     yield f"# {name}"
     yield ""
     yield f"Licence of the weights: {licence or 'not stated; see the licences of the data'}."
@@ -78,7 +90,7 @@ def card_lines(folder: Path, name: str, licence: str) -> Iterator[str]:
     yield from _curve(folder / "log.jsonl")
     yield from _samples(folder / "samples.jsonl")
     yield from _evaluation(results)
-    yield from _exports(_read(folder / EXPORTS))
+    yield from _exports(read_records(folder / EXPORTS))
     yield from ("", "## Limits", "", *(f"- {limit}" for limit in LIMITS))
     yield from ("", "## How to rebuild it", "", *_rebuild(plan, data))
 
@@ -88,9 +100,30 @@ def _read(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"expected JSON in {path}, found: {error}") from error
-    return found if isinstance(found, dict) else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(found, dict):
+        raise _damaged(path, type(found).__name__)
+    return found
+
+
+def read_records(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of a file by their names, such as results by measure; no file has none.
+
+    Raises:
+        TrainingError: it is damaged.
+    """
+    found = _read(path)
+    for value in found.values():
+        if not isinstance(value, dict):
+            raise _damaged(path, value)
+    return found
+
+
+def _damaged(path: Path, found: object) -> TrainingError:
+    return TrainingError(
+        f"expected a JSON object as it was written to {path}, found: {found}. Correct it, or delete it and measure or export again"
+    )
 
 
 def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
@@ -103,8 +136,6 @@ def _cell(text: str) -> str:
 
 
 def _model_rows(plan: Mapping[str, Any], words: Mapping[str, Any]) -> list[tuple[str, str]]:
-    from samovar.train.config import ModelConfig
-
     shape = ModelConfig(**plan["model"])
     return [
         ("architecture", "Qwen3 (loads in transformers, llama.cpp and vLLM after samovar export)"),
@@ -163,7 +194,7 @@ def _plan_rows(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _curve(path: Path) -> Iterator[str]:
     """The first step and every measurement on held-out data; where there are none, points evenly spread."""
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    lines = read_lines(path)
     yield from ("", "## Curve", "")
     if not lines:
         yield "Not begun."
@@ -201,7 +232,7 @@ def _evaluation(results: Mapping[str, Any]) -> Iterator[str]:
 
 def _samples(path: Path) -> Iterator[str]:
     """What the model said at the last step it was asked, as it said it."""
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    lines = read_lines(path)
     last = [line for line in lines if line["step"] == lines[-1]["step"]]
     if last:
         yield from ("", "## Samples", "", f"At step {last[0]['step']}, the most likely continuation, not chosen:", "")
@@ -220,7 +251,7 @@ def record_export(folder: Path, name: str, facts: Mapping[str, Any]) -> None:
     """Note in a run's folder that it was exported, and how that was proven: ``exports.json``, by file name."""
     path = folder / EXPORTS
     draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps({**_read(path), name: facts}, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    draft.write_text(json.dumps({**read_records(path), name: facts}, ensure_ascii=False, indent=2) + "\n", "utf-8")
     draft.replace(path)
 
 
@@ -247,7 +278,6 @@ def _rebuild(plan: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[str]:
         rows = plan["batch_tokens"] // plan["seq_len"]
         yield f"  --seq-len {plan['seq_len']} --batch-rows {rows} --rate-share {data['rate_share']:g}"
     else:
-        depth, tokens = plan["model"]["num_layers"], plan["num_steps"] * plan["batch_tokens"]
         yield "samovar train pretrain TOKENS --tokenizer TOKENIZER --output DIR \\"
-        yield f"  --depth {depth} --seq-len {plan['seq_len']} --num-tokens {tokens} --batch-tokens {plan['batch_tokens']} --seed {plan['seed']}"
+        yield f"  {name_options(RunConfig.from_dict(plan))}"
     yield from ("```", "", "The same texts, hashes and seed on one machine's CPU give the same weights.")

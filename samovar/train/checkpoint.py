@@ -205,9 +205,13 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return []
 
 
-def find_checkpoint(folder: Path, *, warn: Callable[[str], None] = lambda message: None) -> Checkpoint | None:
-    """Return the newest complete checkpoint; damaged ones are passed over and `warn` is told which and why."""
+def find_checkpoint(
+    folder: Path, *, warn: Callable[[str], None] = lambda message: None, before: int | None = None
+) -> Checkpoint | None:
+    """Return the newest complete checkpoint, of a step before `before` if given; damaged ones are passed over and `warn` is told which and why."""
     for path in reversed(list_checkpoints(folder)):
+        if before is not None and path.name >= name_checkpoint(folder, before).name:
+            continue
         try:
             return read_checkpoint(path)
         except TrainingError as error:

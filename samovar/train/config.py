@@ -7,6 +7,7 @@ transformers, llama.cpp and vLLM unmodified. Source: Qwen3 technical report, arX
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -126,6 +127,14 @@ class RunConfig:
     tokens_sha256: str = ""
 
     def __post_init__(self) -> None:
+        counts = ("seq_len", "batch_tokens", "num_steps", "eval_every", "eval_tokens", "save_every")
+        wrong = [name for name in counts if getattr(self, name) < 1]
+        rates = ("matrix_lr", "embedding_lr", "head_lr", "norm_lr")
+        wrong += [name for name in rates if not 0.0 < getattr(self, name) < math.inf]
+        if wrong:
+            raise TrainingError(
+                f"expected numbers above 0, found {', '.join(f'{name}={getattr(self, name)}' for name in wrong)}"
+            )
         if self.batch_tokens % self.seq_len:
             raise TrainingError(
                 f"expected batch_tokens to be a multiple of seq_len, found {self.batch_tokens} and {self.seq_len}"

@@ -25,7 +25,7 @@ instead of giving it back to the system each time (measured: 26,000 page faults 
 
 def mean_nats(hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int) -> Tensor:
     """Return the mean cross-entropy in nats of `hidden` [rows, size] against `targets` [rows] under the output layer `weight`
-    [vocabulary, size]; targets `ignored` do not count."""
+    [vocabulary, size]; targets `ignored` do not count. Where none counts it is 0."""
     dtype = product_type(hidden)
     compiled = torch.compiler.is_compiling()
     loss, _, _ = fused(hidden.to(dtype), weight, targets, ignored, compiled)
@@ -65,6 +65,11 @@ def turn_into_shares(logits: Tensor, scales: Tensor) -> Tensor:
     return (most + sums.log())[:, 0]
 
 
+def add_part(total: Tensor, part: Tensor) -> None:
+    """Add a part of another type to a sum (compiled, without the copy that torch would make of it first)."""
+    total.add_(part)
+
+
 @cache
 def compile_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the compiled form of one of the steps above."""
@@ -77,16 +82,17 @@ def fused(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the mean loss and its gradients to `hidden` (in its type, which is that of the products) and to `weight` (float32)."""
     turn = compile_once(turn_into_shares) if compiled else turn_into_shares
+    add = compile_once(add_part) if compiled else add_part
     dtype, device = hidden.dtype, hidden.device
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         matrix = weight.to(dtype)
         counts = targets != ignored
-        scales = counts / counts.sum()
+        scales = counts / counts.sum().clamp(min=1)  # a part without targets has a loss of 0, not 0 / 0
         wanted = torch.where(counts, targets, 0)[:, None]
         chunk = min(rows_of(CHUNK_BYTES, device, len(weight), dtype), len(hidden))
         block = min(chunk * max(1, rows_of(BLOCK_BYTES, device, len(weight), dtype) // chunk), len(hidden))
         buffer = hidden.new_empty((block, len(weight)))
-        of_hidden, of_weight = hidden.new_empty(hidden.shape), torch.zeros(weight.shape, device=device)
+        of_hidden, of_weight = hidden.new_empty(hidden.shape), torch.empty(weight.shape, device=device)
         total = torch.zeros((), device=device)
         for first in range(0, len(hidden), block):
             rows = hidden[first : first + block]
@@ -99,7 +105,8 @@ def fused(
                 total += (sums - right) @ scales[place]
                 part.scatter_(1, wanted[place], (((right - sums).exp() - 1.0) * scales[place]).to(dtype)[:, None])
             torch.mm(buffer[: len(rows)], matrix, out=of_hidden[first : first + block])
-            of_weight += torch.mm(buffer[: len(rows)].t(), rows)
+            part = torch.mm(buffer[: len(rows)].t(), rows)
+            add(of_weight, part) if first else of_weight.copy_(part)
     return total, of_hidden, of_weight
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from samovar.errors import TrainingError
 from samovar.language.registry import profile_for
+from samovar.train.card import EVAL, read_records
 
 if TYPE_CHECKING:
     from samovar.train.makers import LayOut
@@ -313,9 +314,13 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
 
 
 def write_results(folder: Path, results: dict[str, Any]) -> Path:
-    """Write ``eval.json`` into a model's folder, keeping what other measures said there before."""
-    path = folder / "eval.json"
-    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    """Write ``eval.json`` into a model's folder, keeping what other measures said there before.
+
+    Raises:
+        TrainingError: what is there is damaged; `samovar.train.card.read_records` says so before anything is measured.
+    """
+    path = folder / EVAL
+    known = read_records(path)
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps({**known, **results}, ensure_ascii=False, indent=2) + "\n", "utf-8")
     draft.replace(path)

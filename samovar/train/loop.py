@@ -7,7 +7,6 @@ When the loss is no number the last good state comes back and the batch that bro
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -23,13 +22,22 @@ from torch import Tensor
 from samovar.errors import DivergedError, TrainingError
 from samovar.train.batches import StepRows
 from samovar.train.bits import measure_bits
-from samovar.train.checkpoint import Checkpoint, find_checkpoint, name_checkpoint, read_checkpoint, save_checkpoint
+from samovar.train.checkpoint import (
+    Checkpoint,
+    find_checkpoint,
+    list_checkpoints,
+    name_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
 from samovar.train.config import RunConfig
 from samovar.train.distributed import Team
 from samovar.train.generate import continue_greedily
 from samovar.train.hardware import check_disk, choose_device_batch, choose_precision, keep_memory, peak_flops
+from samovar.train.lines import append_line, clean_numbers, cut_log, read_lines
 from samovar.train.model import IGNORED, number_documents
 from samovar.train.placement import place_model
+from samovar.train.size import name_options
 
 CONFIG, LOG, SAMPLES, CHECKPOINTS = "config.json", "log.jsonl", "samples.jsonl", "checkpoints"
 MAX_ROLLBACKS = 3
@@ -105,6 +113,11 @@ class Report:
     bits: float = math.nan
 
 
+def read_reports(folder: Path) -> list[Report]:
+    """Return the curve of a run's folder."""
+    return [Report(**{"mfu": math.nan, **line}) for line in read_lines(folder / LOG)]
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What a run reads: rows to train on and to check on, the bytes of each token [vocabulary], the separator's id; and, for samples,
@@ -146,6 +159,7 @@ class Trainer:
         self._token_bytes = torch.as_tensor(np.asarray(sources.token_bytes, dtype=np.int64), device=team.device)
         self._ahead = StepRows(Pairs(sources.train), self._share, plan.batch_sequences)
         self.step = self.cursor = self.num_rollbacks = 0
+        self._before, self._returned = plan.num_steps + 1, -1  # checkpoints that are good; the step last returned to
         self.wants_stop = self.stopping = False
         self.seconds = 0.0
         self._start_over()
@@ -155,15 +169,22 @@ class Trainer:
         if self.team.is_first:
             self.folder.mkdir(parents=True, exist_ok=True)
             check_disk(self.plan, self.folder)
-            if not path.exists():
+            if not self._has_begun():
                 self.plan.save(path)
         self.team.barrier()
-        differing = list_differences(RunConfig.load(path), self.plan)
+        begun = RunConfig.load(path)
+        differing = list_differences(begun, self.plan)
         if differing:
+            options = f" ({name_options(begun)})" if self._initial is None else ""
             raise TrainingError(
-                f"expected the plan that {self.folder} was begun with, found other values of {', '.join(differing)}: name "
-                "another --output to begin a new run, or leave these options out to go on with the old one"
+                f"expected the plan that {self.folder} was begun with, found other values of {', '.join(differing)}: name another --output to "
+                f"begin a new run, or give the same options as then{options}, and the same data, to go on with the old one"
             )
+
+    def _has_begun(self) -> bool:
+        """Tell whether a step was done in the folder; the plan of a run that failed before its first one holds nobody up."""
+        log = self.folder / LOG
+        return (log.exists() and log.stat().st_size > 0) or bool(list_checkpoints(self.folder / CHECKPOINTS))
 
     # ---- state -------------------------------------------------------------------------------------------------------------
 
@@ -171,7 +192,7 @@ class Trainer:
         """Take the newest complete checkpoint, or the beginning."""
         self.team.barrier()
         self._optimiser = self.placement.make_optimiser()
-        found = self._find()
+        found = self._find(self._before)
         if found is None:
             self.placement.begin(self.plan.seed, self._initial)
             self.step = self.cursor = 0
@@ -179,12 +200,13 @@ class Trainer:
         else:
             self._restore(found)
         if self.team.is_first:
-            cut_log(self.folder / LOG, self.step)
+            for name in (LOG, SAMPLES):
+                cut_log(self.folder / name, self.step)
 
-    def _find(self) -> Checkpoint | None:
-        """Return the newest complete checkpoint; process 0 proves it for all."""
+    def _find(self, before: int) -> Checkpoint | None:
+        """Return the newest complete checkpoint of a step before `before`; process 0 proves it for all."""
         folder = self.folder / CHECKPOINTS
-        found = find_checkpoint(folder, warn=self._warn) if self.team.is_first else None
+        found = find_checkpoint(folder, warn=self._warn, before=before) if self.team.is_first else None
         step = self.team.first(found.step if found is not None else -1)
         return found if self.team.is_first or step < 0 else read_checkpoint(name_checkpoint(folder, step), prove=False)
 
@@ -222,6 +244,8 @@ class Trainer:
             agree=self.team.any,
             keep=self.plan.keep,
         )
+        if self.step >= self._before:  # what led nowhere has been written over
+            self._before = self.plan.num_steps + 1
 
     # ---- the loop ----------------------------------------------------------------------------------------------------------
 
@@ -307,28 +331,38 @@ class Trainer:
         return self.plan.batch_sequences // self.team.world
 
     def _weigh(self, targets: np.ndarray[Any, Any]) -> list[float]:
-        """Return what the mean loss of each part is divided by, so that every target of the step weighs the same in all processes."""
+        """Return what the mean loss of each part is divided by, so that every target of the step weighs the same in all processes; infinity for
+        a part without targets."""
         count = self._share // self.device_batch
         if not isinstance(self.sources.train, MaskedRows):
             return [count] * count
         counts = (targets != IGNORED).reshape(count, -1).sum(axis=1).tolist()
         total = torch.tensor([float(sum(counts))], device=self.team.device)
         self.team.total(total)
-        return [float(total) / (each * self.team.world) for each in counts]
+        return [float(total) / (each * self.team.world) if each else math.inf for each in counts]
 
     def _move(self, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
         return torch.from_numpy(rows).to(self.team.device, non_blocking=True).contiguous()
 
     def _roll_back(self) -> None:
-        """Return to the last good state and pass over what broke it."""
+        """Return to the last good state and pass over what broke it. A checkpoint from which two batches led nowhere is broken itself: then
+        the one before it is taken, where there is one."""
         broken_step, broken_cursor = self.step, self.cursor
         self.num_rollbacks += 1
+        earlier = self._find(broken_step) if broken_step == self._returned else None
         if self.num_rollbacks > MAX_ROLLBACKS:
+            good = earlier if broken_step == self._returned else self._find(self._before)
+            where = (
+                f"The state of step {good.step} is kept in {good.folder}" if good else "No state was saved before it"
+            )
             raise DivergedError(
                 f"expected the loss to be a number, found none at step {broken_step} for the {self.num_rollbacks}th time. "
-                f"The last good state is kept in {self.folder / CHECKPOINTS}: begin a new run with a lower --matrix-lr."
+                f"{where}: begin a new run with a lower --matrix-lr."
             )
+        if earlier is not None:
+            self._before = broken_step
         self._start_over()
+        self._returned = self.step
         self._warn(
             f"the loss at step {broken_step} was no number: back to step {self.step}, passing over {self.plan.batch_sequences} sequences"
         )
@@ -373,10 +407,15 @@ class Trainer:
 
 
 def list_differences(begun: RunConfig, asked: RunConfig) -> list[str]:
-    """Return the names of what differs between two plans and would change the curve."""
+    """Return what differs between two plans and would change the curve, with both values."""
     free = {"device_batch", "compile", "keep", "save_every", "sample_every", "eval_every", "eval_tokens", "shard"}
-    old, new = asdict(begun), asdict(asked)
-    return [name for name in old if name not in free and old[name] != new[name]]
+    old, new = ({**asdict(plan), **{f"model.{k}": v for k, v in asdict(plan.model).items()}} for plan in (begun, asked))
+    names = [name for name in old if name not in free and name != "model" and old[name] != new[name]]
+    return [f"{name} ({_shown(old[name])} then, {_shown(new[name])} now)" for name in names]
+
+
+def _shown(value: object) -> str:
+    return value[:12] if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def can_compile() -> bool:
@@ -384,35 +423,3 @@ def can_compile() -> bool:
     import shutil
 
     return torch.cuda.is_available() or any(map(shutil.which, ("g++", "clang++", "c++")))
-
-
-def clean_numbers(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a dict without NaN, which JSON has not."""
-    return {key: value for key, value in values.items() if not (isinstance(value, float) and math.isnan(value))}
-
-
-def append_line(path: Path, values: dict[str, Any]) -> None:
-    """Append one JSON object to a file of lines."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(values, ensure_ascii=False) + "\n")
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file of lines; a last line cut short is left out."""
-    if not path.exists():
-        return []
-    found: list[dict[str, Any]] = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            break
-    return found
-
-
-def cut_log(path: Path, step: int) -> None:
-    """Take out of the curve what came after a step: it will be computed again."""
-    lines = [line for line in read_lines(path) if line["step"] <= step]
-    draft = path.with_suffix(".tmp")
-    draft.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
-    draft.replace(path)

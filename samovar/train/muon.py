@@ -23,6 +23,8 @@ POLAR_EXPRESS = (
     (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
     (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
 )
+WIDE = 2
+"""From this many columns a row on, the last iterations take fewer products by the square matrix."""
 _MARGIN = 1.02  # the iteration needs a spectral norm of at most 1; the Frobenius norm bounds it
 
 
@@ -34,10 +36,32 @@ def orthogonalise(matrices: Tensor, products: torch.dtype = torch.float32) -> Te
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = (matrices / (matrices.norm(dim=(-2, -1), keepdim=True) * _MARGIN + 1e-6)).to(dtype)
     x = x.mT.contiguous() if tall else x
-    for a, b, c in POLAR_EXPRESS:
+    wide = x.shape[-1] >= WIDE * x.shape[-2]
+    for number, (a, b, c) in enumerate(POLAR_EXPRESS[:-2] if wide else POLAR_EXPRESS):
         square = torch.bmm(x, x.mT)
-        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        if number < 2:  # these cancel most: bf16 must not round a + b·s + c·s² as one number
+            x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        else:
+            x = torch.bmm(evaluate(square, a, b, c), x)
+    x = finish_by_square(x) if wide else x
     return (x.mT if tall else x).to(matrices.dtype)
+
+
+def evaluate(square: Tensor, a: float, b: float, c: float) -> Tensor:
+    """Return a + b·s + c·s² of each square matrix s of a stack."""
+    one = torch.eye(square.shape[-1], dtype=square.dtype, device=square.device)
+    return torch.baddbmm(square, square, square, beta=b, alpha=c) + a * one
+
+
+def finish_by_square(x: Tensor) -> Tensor:
+    """Return what the last two iterations make of x, by products of its square x·xᵀ alone and one with x.
+
+    Earlier iterations cannot go this way in bf16: the square of a small singular value is lost in it."""
+    one, two = POLAR_EXPRESS[-2:]
+    square = torch.bmm(x, x.mT)
+    first = evaluate(square, *one)
+    second = evaluate(torch.bmm(torch.bmm(first, square), first), *two)
+    return torch.bmm(torch.bmm(second, first), x)
 
 
 def muon_update(

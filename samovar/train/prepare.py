@@ -15,7 +15,7 @@ import shutil
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -25,11 +25,22 @@ from typing import Any
 
 from samovar.corpus.build.commit import read_commit, sync_folders, write_commit, write_json
 from samovar.corpus.build.item import Split as TextSplit
-from samovar.corpus.build.lock import hold
 from samovar.errors import ShardError, TrainingError
+from samovar.train.run_lock import LOCK, hold_run
 from samovar.train.shards import INDEX, SPLITS, Index, Shard, dtype_of, join_shards, read_index, write_shard
-from samovar.train.texts import UNIT_BYTES, Text, Unit, check_language, number_of, plan_units, read_units, sample_texts
+from samovar.train.texts import (
+    CORPUS,
+    UNIT_BYTES,
+    Unit,
+    check_language,
+    number_of,
+    plan_units,
+    read_units,
+    sample_texts,
+)
 from samovar.train.tokenizer import Tokenizer, measure_bytes_per_token
+from samovar.train.unit_writer import UnitWriter
+from samovar.train.weights import choose_weights, mean_weight, weigh_units, weights_of
 
 VALIDATION_PERMILLE = 10
 MIN_DOCUMENTS = 2
@@ -102,28 +113,33 @@ def prepare(
     language: str = "",
     anyway: bool = False,
     unit_bytes: int = UNIT_BYTES,
+    weights: Mapping[str, float] | None = None,
+    by_recipe: bool = True,
     progress: Progress | None = None,
     begin: Callable[[Estimate], None] | None = None,
 ) -> Index:
     """Write the token shards of texts into `output` and return their index. The same command goes on where it stopped.
 
     `language` refuses texts that are mostly in another; `anyway` leaves out the checks of language and of fertility. `unit_bytes` is the
-    size of what is done and committed at once: it decides the cut into shards. `begin` hears the estimate before work starts.
+    size of what is done and committed at once: it decides the cut into shards. `weights` say how often the documents of a corpus's sources
+    come, before what its recipe says (`by_recipe`). `begin` hears the estimate before work starts.
 
     Raises:
         TrainingError: the texts cannot be read, are too few, or do not fit the tokenizer; or there is no room for the result.
         ShardError: `output` holds something else.
+        RunBusyError: another process is preparing there.
     """
     tokenizer = Tokenizer.load(tokenizer_folder)
+    chosen = choose_weights(paths, weights or {}, by_recipe=by_recipe)
     plan = Plan(
-        tuple(plan_units(paths, unit_bytes)), str(tokenizer_folder.absolute()), tokenizer.sha256, dtype_of(tokenizer.vocab_size),
+        tuple(weigh_units(plan_units(paths, unit_bytes), chosen)), str(tokenizer_folder.absolute()), tokenizer.sha256, dtype_of(tokenizer.vocab_size),
         tokenizer.end_of_text, validation_permille,
     )  # fmt: skip
-    with hold(output / ".lock"):
+    with hold_run(output):
         if (output / INDEX).exists():
             return _already_done(plan, output)
         _claim(plan, output)
-        estimate = check(plan, tokenizer, output, language, anyway)
+        estimate = check(plan, tokenizer, output, language, anyway, mean_weight(paths, chosen))
         if begin is not None:
             begin(estimate)
         _run(plan, tokenizer, output, workers, progress)
@@ -149,15 +165,17 @@ def _claim(plan: Plan, output: Path) -> None:
                 f"expected the preparation that was begun in {output}, found other texts, another tokenizer or changed files: "
                 "name another --output or delete it"
             )
-    elif any(item.name != ".lock" for item in output.iterdir()):
+    elif any(item.name != LOCK for item in output.iterdir()):
         raise ShardError(f"expected an empty folder, found files in {output}: name another --output")
     for stray in output.rglob(".*.tmp"):  # of a process that was killed
         stray.unlink(missing_ok=True)
     write_json(path, {"identity": plan.identity})
 
 
-def check(plan: Plan, tokenizer: Tokenizer, output: Path, language: str = "", anyway: bool = False) -> Estimate:
-    """Return what the preparation will need, or say why it cannot succeed.
+def check(
+    plan: Plan, tokenizer: Tokenizer, output: Path, language: str = "", anyway: bool = False, mean_copies: float = 1.0
+) -> Estimate:
+    """Return what the preparation will need, or say why it cannot succeed; `mean_copies`: how often a document comes.
 
     Raises:
         TrainingError: the texts are empty, in another language, unlike those of the tokenizer, or the disk is too small.
@@ -174,7 +192,7 @@ def check(plan: Plan, tokenizer: Tokenizer, output: Path, language: str = "", an
             f"expected texts like those the tokenizer was trained on ({wanted:.2f} bytes a token), found {found:.2f}: train a tokenizer on "
             "these texts, or go on with --anyway"
         )
-    num_tokens = int(plan.num_bytes / found * 1.05) + 1
+    num_tokens = int(mean_copies * plan.num_bytes / found * 1.05) + 1
     disk = num_tokens * int(plan.dtype[-1])
     _check_room(output, disk)
     return Estimate(len(plan.units), plan.num_bytes, found, num_tokens, disk)
@@ -265,19 +283,16 @@ def do_unit(plan: Plan, tokenizer: Tokenizer, output: Path, number: int) -> dict
     """
     work = output / "work"
     train, val = output / f"train-{number:05d}.bin", work / f"val-{number:05d}.bin"
-    skipped: Counter[str] = Counter()
-    digest = hashlib.sha256()
-    lowest = 2**64
+    unit = plan.units[number]
     try:
         with write_shard(train, plan.dtype, plan.eot) as trains, write_shard(val, plan.dtype, plan.eot) as vals:
-            for text in read_units([plan.units[number]], skipped):
-                validates, key = plan.side(text.key)
-                lowest = min(lowest, key)
-                digest.update(f"{text.key} {validates:d}\n".encode("utf-8", "replace"))
-                _encode(tokenizer, text, vals if validates else trains)
+            writer = UnitWriter(tokenizer.encode, plan.side, trains, vals, weights_of(unit))
+            for text in read_units([unit], writer.skipped):
+                writer.add(text)
+            writer.end()
         summary = {
             "train": asdict(trains.describe(train.name)), "val": asdict(vals.describe(val.name)),
-            "lowest": lowest, "sha256": digest.hexdigest(), "skipped": dict(skipped),
+            **writer.summarise(sources=any(split.kind == CORPUS for split in unit.splits)),
         }  # fmt: skip
         write_commit(_commit(work, number), [train, val], summary)
     except OSError as error:
@@ -285,10 +300,6 @@ def do_unit(plan: Plan, tokenizer: Tokenizer, output: Path, number: int) -> dict
             f"the tokens cannot be written: {error.strerror or error} ({output}). Make room and run the same command again: it goes on."
         ) from error
     return summary
-
-
-def _encode(tokenizer: Tokenizer, text: Text, writer: Any) -> None:
-    writer.add(tokenizer.encode(text.text), len(text.text.encode("utf-8")))
 
 
 def _commit(work: Path, number: int) -> Path:
@@ -338,11 +349,16 @@ def _make_index(plan: Plan, tokenizer: Tokenizer, summaries: Sequence[dict[str, 
         name, sum(s.num_tokens for s in vals), sum(s.num_documents for s in vals), sum(s.num_bytes for s in vals), sha256
     )  # fmt: skip
     skipped: Counter[str] = Counter()
+    sources: dict[str, Counter[str]] = {}
     for summary in summaries:
         skipped.update(summary["skipped"])
+        for source, counts in summary["sources"].items():
+            sources.setdefault(source, Counter()).update(counts)
     digest = hashlib.sha256("".join(summary["sha256"] for summary in summaries).encode()).hexdigest()
+    weights = {name: weight for unit in plan.units for name, weight in weights_of(unit).items()}
     return Index(
-        plan.dtype, tokenizer.vocab_size, tokenizer.sha256, plan.eot, {"train": trains, "val": (joined,)}, digest, dict(sorted(skipped.items()))
+        plan.dtype, tokenizer.vocab_size, tokenizer.sha256, plan.eot, {"train": trains, "val": (joined,)}, digest,
+        dict(sorted(skipped.items())), dict(sorted(weights.items())), {name: dict(sources[name]) for name in sorted(sources)},
     )  # fmt: skip
 
 

@@ -95,6 +95,7 @@ def open_trainer(
 
     team = join_team(device)
     words = Tokenizer.load(tokenizer)
+    check_place(words.sha256, output / TOKENIZER)
     train = Batches(tokens, "train", plan.seq_len, seed=plan.seed, tokenizer_sha256=words.sha256)
     sources = Sources(
         train=train,
@@ -124,8 +125,22 @@ def _verify(tokens: Path, index: Index, team: Team) -> None:
         raise damage or ShardError(f"expected whole shards in {tokens}, found a damaged one: another process names it")
 
 
+def check_place(sha256: str, target: Path) -> None:
+    """Make sure that a run's own tokenizer, where it has one already, is the one that it is trained with: exports and answers come from that copy.
+
+    Raises:
+        TrainingError: it is another, or no tokenizer of ours.
+    """
+    from samovar.train.tokenizer import Tokenizer
+
+    if target.exists() and (found := Tokenizer.load(target).sha256) != sha256:
+        raise TrainingError(
+            f"expected no tokenizer or {sha256[:12]} in {target}, found {found[:12]}, which is another: name another --output, or move it away"
+        )
+
+
 def copy_tokenizer(source: Path, target: Path) -> None:
-    """Put a copy of the tokenizer into the run's folder, whole or not at all."""
+    """Put a copy of the tokenizer into the run's folder, whole or not at all; what is there already was looked at by `check_place`."""
     if target.exists():
         return
     draft = target.with_suffix(".tmp")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from samovar.train.chat_data import (
     split_dialogues,
 )
 from samovar.train.config import RunConfig
-from samovar.train.pretrain import TOKENIZER, check_extra, copy_tokenizer
+from samovar.train.pretrain import TOKENIZER, check_extra, check_place, copy_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,7 @@ DATA = "data.json"
 RATE_SHARE = 0.3
 """Rates as a share of pretraining's. Measured once, on a toy of 0.9 M weights and 743 dialogues: shares 0.1, 0.3 and 1.0 gave 1.598, 1.555 and
 1.646 bits per byte of held-out answers after two epochs (one seed). A large model with much pretraining may want less."""
-MAX_BATCH = 32
+MAX_BATCH, MOST_EPOCHS = 32, 10_000
 MIN_STEPS_PER_EPOCH = 30
 """On the same toy 30 steps an epoch beat 10 (1.598 against 1.660 bits per byte at share 0.1)."""
 ANSWER_TOKENS = 96
@@ -93,9 +94,10 @@ def plan_tuning(
     rate_share: float = RATE_SHARE,
     held_out_permille: int = HELD_OUT_PERMILLE,
     seed: int = 0,
+    warn: Callable[[str], None] = lambda message: None,
     **changes: Any,
 ) -> Tuning:
-    """Return a tuning run of a model on dialogues; `changes` are other values of `RunConfig`, None means the rule's own.
+    """Return a tuning run of a model on dialogues; `changes` are other values of `RunConfig`, None means the rule's own. `warn`: see `open_trained`.
 
     Raises:
         TrainingError: model or data cannot be read, or do not fit together.
@@ -104,7 +106,7 @@ def plan_tuning(
     from samovar.train.chat_rows import ChatRows
     from samovar.train.export.trained import open_trained
 
-    trained = open_trained(model)
+    trained = open_trained(model, warn=warn)
     seq_len = min(seq_len or trained.config.max_seq_len, trained.config.max_seq_len)
     dialogues = read_dialogues(data)
     train_set, held_set = split_dialogues(dialogues, held_out_permille)
@@ -130,8 +132,10 @@ def _make_plan(
     trained: Trained, train: ChatRows, held: ChatRows, batch: int, epochs: float, share: float, seed: int,
     changes: dict[str, Any],
 ) -> RunConfig:  # fmt: skip
-    if epochs <= 0 or share <= 0:
-        raise TrainingError(f"expected positive epochs and rates, found {epochs} and {share}")
+    if not (0 < epochs <= MOST_EPOCHS and 0 < share < math.inf):
+        raise TrainingError(
+            f"expected positive epochs, {MOST_EPOCHS:,} at most, and a positive share of the rates, found {epochs} and {share}"
+        )
     num_steps = max(1, round(epochs * train.num_sequences / batch))
     scale = share * (trained.config.hidden_size / 768) ** -0.5
     values: dict[str, Any] = {
@@ -183,6 +187,7 @@ def open_tuning(
     team = join_team(device)
     if output.resolve() == tuning.trained.folder.resolve():
         raise TrainingError(f"expected another --output than the model's own folder, found {output}")
+    check_place(words.sha256, output / TOKENIZER)
     trainer = Trainer(tuning.plan, output, sources, team, warn=warn, initial=begin_specials(tuning.trained))
     if team.is_first:
         copy_tokenizer(tuning.trained.tokenizer_folder, output / TOKENIZER)

@@ -46,7 +46,8 @@ class Shard:
 @dataclass(frozen=True, slots=True)
 class Index:
     """``index.json``. `eot` is the id that ends each document; `corpus_sha256` is over the documents' keys and sides in their order;
-    `skipped` counts by reason what could not be read."""
+    `skipped` counts by reason what could not be read. `weights` are those of a corpus's sources that are not 1; `sources` tells for each source
+    (or folder, or file) what there is of it in the train split: different documents, documents with their repetitions, tokens."""
 
     dtype: str
     vocab_size: int
@@ -55,6 +56,8 @@ class Index:
     splits: Mapping[Split, tuple[Shard, ...]]
     corpus_sha256: str = ""
     skipped: Mapping[str, int] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     format: int = FORMAT
 
     def total(self, split: Split, what: Literal["num_tokens", "num_documents", "num_bytes"] = "num_tokens") -> int:
@@ -88,14 +91,19 @@ class ShardWriter:
         self._digest = hashlib.sha256()
         self.num_tokens = self.num_documents = self.num_bytes = 0
 
-    def add(self, ids: Sequence[int], num_bytes: int) -> None:
-        """Append a document of `num_bytes` bytes of text."""
+    def add(self, ids: Sequence[int], num_bytes: int) -> bytes:
+        """Append a document of `num_bytes` bytes of text; return what was written."""
         import numpy as np
 
         data = np.array([*ids, self._eot], self._dtype).tobytes()
+        self.repeat(data, num_bytes)
+        return data
+
+    def repeat(self, data: bytes, num_bytes: int) -> None:
+        """Append a document once more: what `add` returned."""
         self._digest.update(data)
         self._file.write(data)
-        self.num_tokens += len(ids) + 1
+        self.num_tokens += len(data) // int(self._dtype[-1])
         self.num_documents += 1
         self.num_bytes += num_bytes
 

@@ -27,6 +27,8 @@ MIN_STEPS = 400
 TOKENS_PER_WEIGHT = 20.0
 MATRIX_RATE, EMBEDDING_RATE, HEAD_RATE, NORM_RATE = 0.012, 0.2, 0.006, 0.005
 """Peaks of Muon, and of AdamW at the reference width."""
+MOST_TOKENS, MOST_BATCH_TOKENS = 10**15, 2**30
+"""More than anybody has trained on: beyond lies a slip of the finger."""
 ADAM_BETA = 0.99
 """A rare token's row is stepped by what was seen long ago: the squares are remembered for as long."""
 
@@ -68,7 +70,14 @@ def plan_run(
 ) -> RunConfig:
     """Return the plan of a run: `num_tokens` and `batch_tokens` overrule the rules when given."""
     model = shape_model(depth, vocab_size, max_seq_len=seq_len)
-    horizon = num_tokens or int(ratio * counted_weights(model))
+    wanted = num_tokens or ratio * counted_weights(model)
+    if not 1 <= wanted <= MOST_TOKENS:
+        raise TrainingError(
+            f"expected --num-tokens of at most {MOST_TOKENS:,} (or a --ratio that leads there), found {wanted:,.0f}"
+        )
+    if not 0 <= batch_tokens <= MOST_BATCH_TOKENS:
+        raise TrainingError(f"expected --batch-tokens of at most {MOST_BATCH_TOKENS:,}, found {batch_tokens:,}")
+    horizon = int(wanted)
     batch = batch_tokens or choose_batch(horizon, seq_len, vocab_size)
     batch = max(seq_len, batch // seq_len * seq_len)
     scale = (model.hidden_size / REFERENCE_WIDTH) ** -0.5
@@ -89,6 +98,16 @@ def plan_run(
         sample_every=max(1, num_steps // 4),
         seed=seed,
     )
+
+
+def name_options(plan: RunConfig) -> str:
+    """Return the options of ``samovar train pretrain`` that lead to a plan of this file's rules."""
+    options = (
+        f"--depth {plan.model.num_layers} --seq-len {plan.seq_len} --num-tokens {plan.num_tokens} "
+        f"--batch-tokens {plan.batch_tokens} --seed {plan.seed}"
+    )
+    options += f" --matrix-lr {plan.matrix_lr:g}" if plan.matrix_lr != MATRIX_RATE else ""
+    return options + (f" --precision {plan.precision}" if plan.precision != "auto" else "")
 
 
 def counted_weights(model: ModelConfig) -> int:

@@ -7,7 +7,7 @@ from its weights turned back to float32, not by llama.cpp.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -52,15 +52,15 @@ class Speaker(Protocol):
         ...
 
 
-def open_speaker(place: Path) -> Speaker:
-    """Open a training run, an exported folder, a Hugging Face folder of another architecture, or a GGUF file.
+def open_speaker(place: Path, *, warn: Callable[[str], None] = lambda message: None) -> Speaker:
+    """Open a training run, an exported folder, a Hugging Face folder of another architecture, or a GGUF file; `warn`: see `open_trained`.
 
     Raises:
         TrainingError: there is no such model.
     """
     from samovar.train.export.trained import open_trained
 
-    return OwnSpeaker(open_trained(place)) if is_ours(place) else OtherSpeaker(place)
+    return OwnSpeaker(open_trained(place, warn=warn)) if is_ours(place) else OtherSpeaker(place)
 
 
 def is_ours(place: Path) -> bool:

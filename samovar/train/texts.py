@@ -21,6 +21,8 @@ PACKED = 4.0
 """Text bytes a byte of a compressed file is taken for, in estimates."""
 
 CORPUS, PLAIN = "corpus", "folder"
+PREFIX = "corpus:"
+"""``corpus:PATH`` says that a built corpus is meant: anything else at this place is an error."""
 _TABLES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 _PLAIN = (".txt", ".md", ".text")
 _CODECS = (".gz", ".zst", ".bz2")
@@ -65,10 +67,22 @@ def plan_units(paths: Sequence[Path], unit_bytes: int = UNIT_BYTES) -> list[Unit
     return units
 
 
-def _plan_path(path: Path, unit_bytes: int) -> list[Unit]:
+def strip_corpus(path: Path) -> Path:
+    """Return the folder that ``corpus:PATH`` names; any other path as it is."""
+    text = str(path)
+    return Path(text.removeprefix(PREFIX)) if text.startswith(PREFIX) and not path.exists() else path
+
+
+def is_corpus(path: Path) -> bool:
+    """Tell whether a folder holds a built corpus, or one that is being built."""
+    return path.is_dir() and ((path / "manifest.json").exists() or (path / "work" / "plan.json").exists())
+
+
+def _plan_path(named: Path, unit_bytes: int) -> list[Unit]:
+    path = strip_corpus(named)
     if not path.exists():
         raise TrainingError(f"expected texts at {path}, found nothing: check the path")
-    if path.is_dir() and ((path / "manifest.json").exists() or (path / "work" / "plan.json").exists()):
+    if is_corpus(path) or path != named:
         return _plan_corpus(path)
     files = _walk(path)
     kinds = [(kind, file) for file in files if (kind := _kind_of(file))]
@@ -252,12 +266,7 @@ def check_language(texts: Sequence[Text], language: str) -> float:
     Raises:
         TrainingError: it is less than half.
     """
-    from samovar.corpus.identify import identify_language
-
-    chars: Counter[str] = Counter()
-    for text in texts:
-        tag = text.language if text.language not in ("", "und") else identify_language(text.text[:2000])[0]
-        chars[tag.partition("-")[0]] += len(text.text[:2000])
+    chars = _count_languages(texts)
     known = sum(chars.values()) - chars["und"]
     share = chars[language.partition("-")[0]] / known if known else 0.0
     if share < _MIN_LANGUAGE_SHARE:
@@ -266,3 +275,21 @@ def check_language(texts: Sequence[Text], language: str) -> float:
             f"expected texts in {language}, found {found or 'none'}: name the right texts or the right --language"
         )
     return share
+
+
+def main_language(texts: Sequence[Text]) -> str:
+    """Return the language that most characters are in, "" when it can be told of none."""
+    chars = _count_languages(texts)
+    del chars["und"]
+    return max(chars, key=lambda tag: chars[tag], default="")
+
+
+def _count_languages(texts: Sequence[Text]) -> Counter[str]:
+    """Count the characters of each language in the beginnings of texts; ``und`` where it cannot be told."""
+    from samovar.corpus.identify import identify_language
+
+    chars: Counter[str] = Counter()
+    for text in texts:
+        tag = text.language if text.language not in ("", "und") else identify_language(text.text[:2000])[0]
+        chars[tag.partition("-")[0]] += len(text.text[:2000])
+    return chars

@@ -170,7 +170,9 @@ class Tokenizer:
     ) -> tuple[list[int], list[bool]]:
         """Return the ids of a conversation in ChatML, and for each id whether the assistant says it (its ``<|im_end|>`` included).
 
-        The ids are those of the chat template, except that names of specials in the messages stay text.
+        The ids are those of the chat template with two exceptions. Names of specials in the messages stay text. And what the assistant says is
+        encoded apart from the line that opens its turn, as it is when the model is asked: white space with a line end that begins an answer
+        would merge with that line's end, and a token that stands for both could neither be asked for nor be learnt.
 
         Raises:
             TrainingError: a message lacks ``role`` or ``content``, or one of them is no text.
@@ -180,26 +182,16 @@ class Tokenizer:
         ids: list[int] = []
         mask: list[bool] = []
         for role, content in map(_check_message, messages):
-            said = self.encode(f"{role}\n{content}")
-            heading = self._count_tokens(said, len(role) + 1) if role == "assistant" else len(said)
-            turn = [start, *said, end, *newline]
-            ids += turn
-            mask += [False] * (1 + heading) + [True] * (len(said) - heading) + [role == "assistant"]
-            mask += [False] * len(newline)
+            counts = role == "assistant"
+            heading = self.encode(f"{role}\n" if counts else f"{role}\n{content}")
+            said = self.encode(content) if counts else []
+            ids += [start, *heading, *said, end, *newline]
+            mask += [False] * (1 + len(heading)) + [counts] * (len(said) + 1) + [False] * len(newline)
         if add_generation_prompt:
             prompt = [start, *self.encode("assistant\n")]
             ids += prompt
             mask += [False] * len(prompt)
         return ids, mask
-
-    def _count_tokens(self, ids: Sequence[int], num_bytes: int) -> int:
-        """Count the tokens that begin within the first `num_bytes` bytes."""
-        place = 0
-        for count, number in enumerate(ids):
-            if place >= num_bytes:
-                return count
-            place += len(self._encoding.decode_single_token_bytes(number))
-        return len(ids)
 
 
 def _make_encoding(ranks: bpe.Ranks, special_ids: Mapping[str, int], pattern: str) -> Any:
@@ -308,8 +300,7 @@ def train_tokenizer(
     pre = bpe.DIGITS[digits]
     if vocab_size < MIN_VOCABULARY:
         raise TrainingError(f"expected a vocabulary of at least {MIN_VOCABULARY}, found {vocab_size}")
-    if (folder / ABOUT).exists():
-        raise TrainingError(f"expected no tokenizer in {folder}, found one: name another folder or delete it")
+    _check_place(folder)
     vocab_size += -vocab_size % bpe.MULTIPLE
     intake = Intake(texts, progress)
     ranks = bpe.learn_ranks(intake, vocab_size - len(bpe.SPECIALS), pre)
@@ -325,6 +316,21 @@ def train_tokenizer(
     )
     save(Tokenizer(ranks, info), folder)
     return Tokenizer.load(folder)
+
+
+def _check_place(folder: Path) -> None:
+    """Make sure that nothing is written over: only what a killed training of ours may have left, which begins with the ranks.
+
+    Raises:
+        TrainingError: something is there.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise TrainingError(f"expected a folder for the tokenizer, found the file {folder}: name another")
+    found = [name for name in (ABOUT, HF, HF_CONFIG) if (folder / name).exists()]
+    if found and (ABOUT in found or not (folder / RANKS).exists()):
+        raise TrainingError(
+            f"expected no tokenizer in {folder}, found {', '.join(found)}: name another folder or delete it"
+        )
 
 
 def from_ranks(ranks: bpe.Ranks, pre: str = bpe.GROUPED) -> Tokenizer:
@@ -355,6 +361,11 @@ def _check_amount(intake: Intake, vocab_size: int, num_ranks: int) -> None:
         return
     fitting = min(intake.num_chars // MIN_CHARS_PER_TOKEN, num_ranks + len(bpe.SPECIALS)) // bpe.MULTIPLE * bpe.MULTIPLE
     advice = f"use --vocab-size {fitting} or add texts" if fitting >= MIN_VOCABULARY else "add texts"
+    if intake.num_chars >= wanted:
+        raise TrainingError(
+            f"expected texts that fill a vocabulary of {vocab_size:,}, found too few different words in {intake.num_chars:,} characters of "
+            f"{intake.num_documents:,} documents (they fill {num_ranks + len(bpe.SPECIALS):,}): {advice}"
+        )
     raise TrainingError(
         f"expected at least {wanted:,} characters for a vocabulary of {vocab_size:,}, found {intake.num_chars:,} in {intake.num_documents:,} documents "
         f"(they fill {num_ranks + len(bpe.SPECIALS):,}): {advice}"

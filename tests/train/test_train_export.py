@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from train_toys import make_model, make_plan
 
+from samovar.cli import main
 from samovar.errors import TrainingError, UsageError
 from samovar.train.checkpoint import save_checkpoint
 from samovar.train.export.export import export_model
@@ -44,7 +46,7 @@ def make_run(folder: Path, *, tied: bool = True, words: Path | None = None) -> P
         max_seq_len=256,
         tie_embeddings=tied,
     )
-    plan = make_plan(model=shape, tokenizer_sha256=made.sha256)
+    plan = make_plan(model=shape, tokenizer_sha256=made.sha256, num_steps=7)
     model = LanguageModel(shape)
     torch.manual_seed(4)
     with torch.no_grad():
@@ -178,6 +180,35 @@ def test_a_file_that_computes_something_else_is_refused(
     with pytest.raises(TrainingError, match=r"expected llama\.cpp to compute what was trained"):
         export_model(run, tmp_path / "model.gguf", to="gguf", kind="f32", texts=TEXTS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_told_how_far_the_proof_has_come(run: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    pytest.importorskip("transformers", reason="the extra 'adapt' is not installed")
+    export_model(run, tmp_path / "hf", to="hf", texts=TEXTS, say=lambda *values: told.append(values))
+    stages = list(dict.fromkeys(what for what, _, _ in told))
+    assert stages == ["try", "write", "transformers f32"]
+    for stage in ("try", "transformers f32"):
+        steps = [(done, total) for what, done, total in told if what == stage]
+        total = steps[0][1]
+        assert total > 8 and steps[-1] == (total, total)
+        assert [done for done, _ in steps] == sorted({done for done, _ in steps})
+
+
+def test_the_command_shows_counts_and_keeps_its_json_clean(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("transformers", reason="the extra 'adapt' is not installed")
+    monkeypatch.setattr("samovar.commands.progress.LINE_SECONDS", 0.0)
+    command = ["export", str(run), "--to", "hf", "--threads", "1", "--lang", "en", "--output"]
+    assert main([*command, str(tmp_path / "a")]) == 0
+    said = capsys.readouterr()
+    assert re.search(r"Continuing texts with the trained model: \d+ %  \d+ of \d+ texts  .*left", said.err)
+    assert "Comparing with transformers f32: 100 %  " in said.err and "greedy tokens the same" in said.out
+    assert torch.get_num_threads() == 1
+    assert main([*command, str(tmp_path / "b"), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["proofs"][0]["engine"] == "transformers" and said.err == ""
 
 
 @pytest.mark.parametrize(("to", "kind"), [("onnx", ""), ("hf", "q4_0"), ("gguf", "q5")])

@@ -18,7 +18,8 @@ from train_toys import LENGTH, make_model, make_plan, make_sources
 from samovar.errors import DivergedError, TrainingError
 from samovar.train.checkpoint import find_checkpoint, list_checkpoints
 from samovar.train.distributed import Team
-from samovar.train.loop import CHECKPOINTS, LOG, MAX_ROLLBACKS, Report, Trainer, read_lines
+from samovar.train.lines import read_lines
+from samovar.train.loop import CHECKPOINTS, LOG, MAX_ROLLBACKS, Report, Trainer
 
 ALONE = Team(0, 1, torch.device("cpu"))
 HERE = Path(__file__).parent

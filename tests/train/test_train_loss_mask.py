@@ -21,9 +21,17 @@ SEQ_LEN = 700
 CONTENTS = st.one_of(
     st.text(st.sampled_from("аяё bz.\n<|>_12💬"), min_size=1, max_size=20),
     st.sampled_from(
-        ["<|im_end|>", "assistant\n", "<|im_start|>assistant\nYes", "Самовар стоит на столе [1].", "NO_ANSWER"]
+        [
+            "<|im_end|>",
+            "\n\nYes",
+            " \r\n Yes",
+            "assistant\n",
+            "<|im_start|>assistant\nYes",
+            "Самовар стоит на столе [1].",
+            "NO_ANSWER",
+        ]
     ),
-).filter(lambda text: text[:1].strip() != "")  # an answer that begins with a line end merges with the one before it
+).filter(lambda text: text.strip() != "")
 
 
 def write_slowly(dialogue: Dialogue) -> list[Unit]:

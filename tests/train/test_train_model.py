@@ -221,7 +221,8 @@ def run_team(folder: Path, world: int, stop: int) -> None:
 
 @pytest.mark.slow
 def test_two_processes_draw_the_curve_of_one_and_hand_over_to_each_other(tmp_path: Path) -> None:
-    from samovar.train.loop import LOG, read_lines
+    from samovar.train.lines import read_lines
+    from samovar.train.loop import LOG
 
     run_team(tmp_path / "one", 1, 99)
     run_team(tmp_path / "two", 2, 99)

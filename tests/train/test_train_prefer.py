@@ -23,10 +23,10 @@ from train_toys import make_model, make_plan
 from samovar.cli import main
 from samovar.errors import DivergedError, MissingExtraError, TrainingError, UsageError
 from samovar.train.checkpoint import list_checkpoints, save_checkpoint
-from samovar.train.loop import read_lines
+from samovar.train.lines import read_lines
 from samovar.train.model import LanguageModel
 from samovar.train.prefer.pairs import Pair, parse_pair, read_pairs, split_pairs
-from samovar.train.prefer.plan import Size, check_disk, choose_device_batch, order_pairs, rate_at
+from samovar.train.prefer.plan import RATE, Size, check_disk, choose_device_batch, order_pairs, rate_at, rule_rate
 from samovar.train.prefer.plan import make_plan as plan_for
 from samovar.train.tokenizer import Tokenizer
 
@@ -204,6 +204,11 @@ def test_rates_rise_and_fall() -> None:
     peak = rates.index(max(rates))
     assert rates[:peak] == sorted(rates[:peak]) and rates[peak:] == sorted(rates[peak:], reverse=True)
     assert plan(lora=True).rate == pytest.approx(10 * plan().rate) and plan(rate=0.5).rate == 0.5
+    short, long = (rule_rate(2048, steps) for steps in (50, 1000))
+    assert rule_rate(2048, 3000) == long == RATE and short == pytest.approx(20 * RATE)
+    assert rule_rate(2048, 10) == short and rule_rate(128, 250) == pytest.approx(
+        RATE * 16 * 4
+    )  # no haste beyond 20 times
     with pytest.raises(UsageError, match="dpo or ipo"):
         plan(method="ppo")
     with pytest.raises(UsageError, match="positive beta"):
@@ -250,7 +255,7 @@ def test_a_pair_in_tokens_is_what_tuning_on_dialogues_sees(words: Tokenizer, tur
     messages = [say(("user", "assistant")[n % 2], text) for n, text in enumerate(turns)]
     messages = [say("system", "Кратко."), *messages] if system else messages
     prompt, answer = OwnWriter(words).write(messages)
-    assert words.decode(prompt + answer) + "\n" == words.decode(words.render_chat(messages)[0])
+    assert [*prompt, *answer, *words.encode("\n")] == words.render_chat(messages)[0]
     assert words.decode(answer[:-1]) == turns[-1]
 
 
@@ -336,6 +341,28 @@ def test_it_learns_what_is_preferred_and_the_reverse_when_turned(parent: Path, d
     } <= kept and "steps" not in kept
     card = (tmp_path / "there" / "card.md").read_text("utf-8")
     assert f"| chosen answer likelier, % | {100 * before['accuracy']:.1f} | 100.0 |" in card
+
+
+def make_cited(count: int) -> list[Row]:
+    """Pairs of a sentence with a citation mark and the same one without: longer answers are to be preferred, against what sums favour."""
+    said = [f"На столе {GOOD[n % 6].lower()} и {BAD[n * 5 // 3 % 6].lower()} номер {n}" for n in range(count)]
+    return [
+        {"prompt": f"Что на столе номер {n}?", "chosen": f"{text} [{n % 3 + 1}].", "rejected": f"{text}."}
+        for n, text in enumerate(said)
+    ]
+
+
+@needs_trl
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [make_rows(120), make_cited(120)], ids=["words", "marks"])
+def test_at_its_own_settings_held_out_pairs_are_learnt(parent: Path, tmp_path: Path, rows: list[Row]) -> None:
+    path = write_rows(tmp_path / "pairs.jsonl", rows)
+    facts = tune(parent, path, tmp_path / "out", rate=0.0, batch_pairs=0)
+    before, after, learnt = facts["before"], facts["after"], facts["training"]
+    assert after["num_pairs"] >= 5 and before["accuracy"] < 0.85
+    assert after["accuracy"] >= 0.9 and after["moved"] == 1.0 and after["margin"] > before["margin"] + 3
+    assert learnt["after"] >= 0.9 > learnt["before"] and learnt["num_pairs"] == after["num_pairs"]
+    assert f"Of {learnt['num_pairs']} training pairs" in (tmp_path / "out" / "card.md").read_text("utf-8")
 
 
 class Killed(Exception):

@@ -10,9 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from samovar.commands.curves import open_curves
+from samovar.train.loop import Report
 
 LIBRARY = Path(__file__).parents[2] / "samovar" / "packs" / "ru" / "library"
 RUNS = Path(__file__).parents[2] / "runs"
@@ -163,7 +168,40 @@ def test_torchrun_with_shards_stops_at_term_and_one_process_goes_on(prepared: Pa
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_a_second_one_ends_at_once(prepared: Path, tmp_path: Path) -> None:
+def test_a_second_run_in_the_folder_is_refused_and_a_killed_one_goes_on(prepared: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    child = start(prepared, run, *ENDLESS, "--save-every", "5")
+    wait_for_step(run, 6)
+    second = train(prepared, run, *ENDLESS, check=False)
+    assert second.returncode == 2 and "Traceback" not in second.stderr
+    assert f"expected to be the only run in {run}, found process {child.pid} at work there" in second.stderr
+    assert child.poll() is None
+    step = len(curve(run))
+    wait_for_step(run, step + 1)  # the first has not noticed
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    again = start(prepared, run, *ENDLESS, "--save-every", "5")
+    wait_for_step(run, step + 12)
+    again.send_signal(signal.SIGTERM)
+    _, errors = again.communicate(timeout=60)
+    assert again.returncode == 75, errors
+    steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
+    assert steps == list(range(1, len(steps) + 1)) and not (run / ".lock").exists()
+
+
+def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
+    """Wait until a training has its own handler of SIGTERM: Python has none."""
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        caught = re.search(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{process.pid}/status").read_text())
+        if caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.05)
+    raise AssertionError("it does not listen")
+
+
+@pytest.mark.slow
+def test_ctrl_c_finishes_the_step_and_saves(prepared: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     child = start(prepared, run, *ENDLESS)
     wait_for_step(run, 3)
@@ -171,6 +209,23 @@ def test_ctrl_c_saves_and_a_second_one_ends_at_once(prepared: Path, tmp_path: Pa
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130 and f"Stopped and saved after step {len(curve(run))}" in errors
     assert (run / "checkpoints" / f"step-{len(curve(run)):07d}" / "state.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_second_ctrl_c_ends_in_the_middle_of_a_step(prepared: Path, tmp_path: Path) -> None:
+    """The step is of two million tokens, minutes long; the first press waits for its end, the second does not."""
+    run = tmp_path / "run"
+    child = start(prepared, run, "--batch-tokens", "2097152", "--num-tokens", "4194304", "--device-batch", "8")
+    wait_until_it_listens(child)
+    child.send_signal(signal.SIGINT)
+    time.sleep(1.5)  # later than an echo of the first press may come
+    assert child.poll() is None  # it goes on with its step
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130 and "Traceback" not in errors and "Stopped and saved" not in errors
+    assert not (run / "log.jsonl").exists() or not curve(run)  # no step was finished, nothing is half written
+    assert not list((run / "checkpoints").glob("*")) and not (run / ".lock").exists()
 
 
 def test_stops_tell_a_second_press_from_an_echo(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,13 +375,15 @@ def test_a_turned_bit_is_found_before_the_first_step(prepared: Path, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+REPORTS = [Report(n, 100 * n, 2.5 / n, 1.0, 0.5, 10.0, float("nan"), 1.0, bits=1.5 if n == 3 else float("nan")) for n in (1, 2, 3)]  # fmt: skip
+
+
+def watched(folder: Path, step: int = 0) -> Any:
+    return types.SimpleNamespace(team=types.SimpleNamespace(is_first=True), folder=folder, step=step)
+
+
 def test_curves_are_written_for_tensorboard_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a stand-in for its writer: what is asked of it are numbers for a folder, nothing of a network."""
-    import types
-
-    from samovar.commands.train_pretrain import open_tensorboard
-    from samovar.train.loop import Report
-
     said: list[tuple[object, ...]] = []
 
     class Writer:
@@ -336,15 +393,83 @@ def test_curves_are_written_for_tensorboard_without_a_network(tmp_path: Path, mo
         def add_scalar(self, *values: object) -> None:
             said.append(values)
 
-    trainer = types.SimpleNamespace(team=types.SimpleNamespace(is_first=True), folder=tmp_path, step=3)
-    if importlib.util.find_spec("tensorboard") is None:
-        assert open_tensorboard(trainer)(None) is None  # type: ignore[arg-type, func-returns-value]
+        def close(self) -> None:
+            said.append(("closed",))
+
     module = types.ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
-    open_tensorboard(trainer)(Report(4, 100, 2.5, 1.0, 0.5, 10.0, float("nan"), 1.0))  # type: ignore[arg-type]
-    assert said[0] == (str(tmp_path / "tb"), 3) and ("loss", 2.5, 4) in said
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    with open_curves(watched(tmp_path, 3)) as watch:
+        watch(REPORTS[0])
+    assert said[0] == (str(tmp_path / "tb"), 3) and ("loss", 2.5, 1) in said and said[-1] == ("closed",)
     assert not [values for values in said if values[0] in ("mfu", "bits")]  # not measured
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="TensorBoard is not installed")
+def test_tensorboard_reads_the_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    with open_curves(watched(tmp_path)) as watch:
+        for report in REPORTS:
+            watch(report)
+    events = accumulators.EventAccumulator(str(tmp_path / "tb"))
+    events.Reload()
+    assert [(point.step, point.value) for point in events.Scalars("loss")] == [(1, 2.5), (2, 1.25), (3, pytest.approx(2.5 / 3))]  # fmt: skip
+    assert [point.step for point in events.Scalars("bits")] == [3] and "mfu" not in events.Tags()["scalars"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("trackio") is None, reason="trackio is not installed")
+def test_trackio_keeps_the_curve_here(tmp_path: Path) -> None:
+    """In a process of its own, whose sockets do not connect; nothing is said on stdout, where results go."""
+    script = """
+import socket, sys, types
+from pathlib import Path
+def refuse(*_): raise AssertionError("a connection")
+socket.socket.connect = socket.socket.connect_ex = refuse
+sys.path.insert(0, sys.argv[1])
+sys.modules["torch.utils.tensorboard"] = None
+from test_train_pretrain import REPORTS, watched
+from samovar.commands.curves import open_curves
+for part in (REPORTS[:2], REPORTS[2:]):
+    with open_curves(watched(Path(sys.argv[2]))) as watch:
+        for report in part:
+            watch(report)
+"""
+    environment = {**os.environ, "TRACKIO_DIR": str(tmp_path / "db"), "HF_HOME": str(tmp_path / "hf")}
+    done = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path / "run")], env=environment, capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert done.returncode == 0 and done.stdout == "", done.stderr[-2000:]
+    data = b"".join(path.read_bytes() for path in (tmp_path / "db").iterdir() if path.is_file())
+    assert b"grad_norm" in data and b"run-" in data
+
+
+def test_curves_are_not_sent_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Run:
+        def log(self, figures: dict[str, float], step: int) -> None:
+            asked.append({"step": step, **figures})
+
+    def init(**options: Any) -> Run:
+        print("hello")
+        asked.append(options)
+        return Run()
+
+    module = types.ModuleType("trackio")
+    module.init = init  # type: ignore[attr-defined]
+    module.finish = lambda: print("finished")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "trackio", module)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with open_curves(watched(tmp_path / "my-run")) as watch:
+        watch(REPORTS[2])
+    assert asked[0]["name"].startswith("my-run-") and "space_id" not in asked[0]
+    assert asked[1]["step"] == 3 and asked[1]["bits"] == 1.5 and "mfu" not in asked[1]
+    monkeypatch.setenv("TRACKIO_SPACE_ID", "me/curves")
+    with open_curves(watched(tmp_path / "my-run")) as watch:
+        watch(REPORTS[2])
+    assert len(asked) == 2 and capsys.readouterr().out == ""
 
 
 def test_the_curve_is_drawn() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from team_toys import run_team
 from train_toys import LENGTH, SEPARATOR, make_model, make_plan, make_sources
 
 from samovar.cli import main
@@ -19,7 +20,8 @@ from samovar.train.chat_data import Dialogue, Said, read_dialogues
 from samovar.train.chat_rows import ChatRows, Piece, pack_pieces
 from samovar.train.checkpoint import find_checkpoint, save_checkpoint
 from samovar.train.distributed import Team
-from samovar.train.loop import CHECKPOINTS, LOG, Trainer, read_lines
+from samovar.train.lines import read_lines
+from samovar.train.loop import CHECKPOINTS, LOG, Trainer
 from samovar.train.model import IGNORED, LanguageModel, number_documents
 from samovar.train.sft import answer, open_tuning, plan_tuning
 from samovar.train.tokenizer import Tokenizer
@@ -170,6 +172,29 @@ def test_every_target_weighs_the_same_however_the_step_is_cut(tmp_path: Path) ->
     assert float(nats.sum() / (targets != IGNORED).sum()) == pytest.approx(whole[0]["loss"], rel=1e-5)
 
 
+class Sparse(Masked):
+    """Rows of which only every other one, or none at all, has targets."""
+
+    def __init__(self, nothing: bool = False) -> None:
+        super().__init__()
+        self.nothing = nothing
+
+    def read_masked(self, cursor: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        tokens, mask = super().read_masked(cursor, count)
+        mask[:: 1 if self.nothing else 2] = False
+        return tokens, mask
+
+
+def test_a_part_without_targets_weighs_nothing(tmp_path: Path) -> None:
+    whole = run(tmp_path / "a", Sparse())
+    parts = run(tmp_path / "b", Sparse(), device_batch=1)
+    for one, two in zip(whole, parts, strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5) and one["loss"] > 1
+        assert two["grad_norm"] == pytest.approx(one["grad_norm"], rel=1e-4) and one["grad_norm"] > 0
+    for line in run(tmp_path / "c", Sparse(nothing=True), device_batch=2):
+        assert line["loss"] == line["grad_norm"] == 0.0
+
+
 def test_a_dialogue_does_not_see_its_neighbour(model_folder: Path) -> None:
     from samovar.train.export.trained import open_trained
 
@@ -225,7 +250,7 @@ def test_a_stopped_tuning_goes_on_bit_for_bit(model_folder: Path, data: str, tmp
 
 
 def test_other_data_do_not_go_on_in_the_folder(model_folder: Path, data: str, tmp_path: Path) -> None:
-    open_tuning(plan_tuning(model_folder, [data], **FAST), tmp_path / "chat")
+    next(open_tuning(plan_tuning(model_folder, [data], **FAST), tmp_path / "chat").run())
     more = tmp_path / "more.jsonl"
     more.write_text(json.dumps({"messages": talk("Ещё?", "Ещё.").as_messages()}) + "\n", "utf-8")
     with pytest.raises(TrainingError, match="tokens_sha256"):
@@ -239,6 +264,45 @@ def test_wrong_starts(model_folder: Path, data: str, tmp_path: Path) -> None:
         plan_tuning(model_folder, [data], epochs=0)
     with pytest.raises(TrainingError, match="own folder"):
         open_tuning(plan_tuning(model_folder, [data], **FAST), model_folder)
+
+
+def test_a_second_tuning_in_the_folder_is_refused(
+    model_folder: Path, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import os
+
+    from samovar.train.run_lock import hold_run
+
+    command = ["train", "sft", str(model_folder), "--data", data, "-o", str(tmp_path / "chat"), "--lang", "en"]
+    with hold_run(tmp_path / "chat"):
+        assert main(command) == 2
+    assert f"only run in {tmp_path / 'chat'}, found process {os.getpid()} at work" in capsys.readouterr().err
+
+
+COMMAND = """
+import sys
+from samovar.cli import main
+sys.exit(main(["train", "sft", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_with_sharded_weights_tune_like_one(model_folder: Path, data: str, tmp_path: Path) -> None:
+    options = ["--data", data, "--epochs", "4", "--batch-rows", "4", "--no-compile", "--threads", "1", "--precision", "fp32", "--save-every", "3", "--json"]  # fmt: skip
+    assert main(["train", "sft", str(model_folder), *options, "-o", str(tmp_path / "one")]) == 0
+    first, second = run_team(2, COMMAND, str(model_folder), *options, "--shard", "on", "-o", str(tmp_path / "two"))
+    facts = json.loads(first)
+    assert second == "" and facts["samples"] and facts["step"] >= 6
+    one, two = (read_lines(tmp_path / name / LOG) for name in ("one", "two"))
+    assert len(one) == len(two) == facts["step"] and one[-1]["loss"] < one[0]["loss"] - 0.01
+    for name in ("loss", "grad_norm"):
+        assert [line[name] for line in two] == pytest.approx([line[name] for line in one], abs=1e-4, rel=1e-4)
+    assert two[-1]["bits"] == pytest.approx(one[-1]["bits"], abs=1e-4)
+    mine, theirs = (find_checkpoint(tmp_path / name / CHECKPOINTS) for name in ("one", "two"))
+    assert mine is not None and theirs is not None and list(theirs.folder.glob("optimizer-1of2*"))
+    weights = theirs.weights()
+    assert all(torch.allclose(weight, weights[name], atol=1e-3) for name, weight in mine.weights().items())
+    assert not (tmp_path / "two" / ".lock").exists()
 
 
 def test_the_command(model_folder: Path, data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

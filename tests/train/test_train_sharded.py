@@ -20,7 +20,8 @@ from samovar.errors import TrainingError
 from samovar.train.checkpoint import Tensors, find_checkpoint, save_checkpoint
 from samovar.train.distributed import Team, read_environment
 from samovar.train.hardware import bytes_needed, check_memory, state_bytes
-from samovar.train.loop import CHECKPOINTS, LOG, Trainer, read_lines
+from samovar.train.lines import read_lines
+from samovar.train.loop import CHECKPOINTS, LOG, Trainer
 from samovar.train.placement import choose_sharding
 from samovar.train.sharding import split_rows
 

@@ -11,6 +11,18 @@ _METHODS = {
     "transfer": "Vocabulary replaced: new tokens begin as means of old ones, which is worse than the parent until it is trained on.",
 }
 
+_REASONS = {
+    "special": "– special tokens",
+    "bytes": "– single bytes",
+    "template": "– pieces of the chat template",
+    "seen": "– used by the texts",
+    "letters": "– in the letters of the language ({language})",
+    "signs": "– signs of no script and numerals",
+    "common": "– the commonest in Latin letters",
+    "needed": "– needed by merges",
+    "filled": "– the earliest others, to a round number",
+}
+
 
 def card_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of the card of an adaptation's report."""
@@ -25,6 +37,8 @@ def card_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield _row("tokens in the vocabulary", *sizes)
     if "num_bytes" in old:
         yield _row("bytes", old["num_bytes"], new["num_bytes"])
+    if "kept_for" in report:
+        yield from _reason_rows(report)
     held = "held-out texts" if report["held_out"] else "texts that decided the vocabulary"
     yield _row(f"tokens/word, {held}", old["fertility"]["tokens_per_word"], new["fertility"]["tokens_per_word"])
     yield _row(f"bits per byte, {held}", old["bits"], new["bits"])
@@ -33,6 +47,12 @@ def card_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield _row("bits per byte, other texts", others["old"]["bits"], others["new"]["bits"])
     else:
         yield from ("", "What it costs other languages was not measured.")
+
+
+def _reason_rows(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how many tokens stay for which reason."""
+    for reason, count in report["kept_for"].items():
+        yield _row(_REASONS[reason].format(language=report["language"] or "und"), None, count)
 
 
 def training_lines(

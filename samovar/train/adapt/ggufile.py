@@ -99,7 +99,8 @@ def _read_vocabulary(settings: Mapping[str, Any], path: Path) -> tuple[Vocabular
     if kind == "llama":
         return Vocabulary(tokens, fixed, scores=settings["scores"]), ()
     merges = tuple((a, b) for a, _, b in (str(merge).partition(" ") for merge in settings["merges"]))
-    return Vocabulary(tokens, fixed, {merge: rank for rank, merge in reversed([*enumerate(merges)])}), merges
+    ranks = {merge: rank for rank, merge in reversed([*enumerate(merges)])}
+    return Vocabulary(tokens, fixed, ranks, byte_level=True), merges
 
 
 def _check_tables(reader: Any, size: int, path: Path) -> None:

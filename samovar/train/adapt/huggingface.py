@@ -203,7 +203,7 @@ def read_vocabulary(
     for rank, merge in enumerate(merges):
         ranks.setdefault(merge, rank)
     fixed = frozenset(kept_added | own | {number for number in named if number in named_tokens})
-    return Vocabulary(tokens, fixed, ranks, ids=dict(model["vocab"])), merges
+    return Vocabulary(tokens, fixed, ranks, ids=dict(model["vocab"]), byte_level=byte_level), merges
 
 
 def _read_merge(merge: str | Sequence[str]) -> tuple[str, str]:

@@ -8,8 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from samovar.errors import TrainingError
+from samovar.train.adapt.letters import Letters, find_letters
 from samovar.train.adapt.others import read_others
-from samovar.train.texts import check_language, number_of, plan_units, read_units, sample_texts, thin
+from samovar.train.texts import (
+    check_language,
+    main_language,
+    number_of,
+    plan_units,
+    read_units,
+    sample_texts,
+    thin,
+)
 from samovar.train.tokenizer import repair
 
 HELD_OUT = 50
@@ -48,6 +57,11 @@ class Material:
         self.others = read_others(self.keep)
         if self.language:
             check_language(sample_texts(units), self.language)
+
+    def letters(self) -> Letters:
+        """Return the letters of the language that was named, else of the one that most of the texts are in."""
+        texts = sample_texts(plan_units(self.paths))
+        return find_letters(self.language or main_language(texts), [text.text for text in texts])
 
     def batches(self) -> Iterator[list[str]]:
         """Yield the texts that decide, in batches of pieces, and set the others aside.

@@ -46,6 +46,7 @@ def adapt_model(
     method: str = "trim",
     vocab_size: int = 0,
     tokenizer: Path | None = None,
+    only_seen: bool = False,
     anyway: bool = False,
     say: Say = lambda what: None,
 ) -> Adapted:
@@ -66,7 +67,7 @@ def adapt_model(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         if method == "trim":
-            report = _trim(source, material, draft, vocab_size, anyway, say)
+            report = _trim(source, material, draft, vocab_size, only_seen, anyway, say)
         else:
             report = _transfer(source, material, draft, vocab_size, tokenizer, say)
         facts = {"source": source.name, "method": method, **report}
@@ -120,12 +121,16 @@ def _check_extra(is_file: bool) -> None:
         raise MissingExtraError("train" if is_file else "adapt", "adapting a model")
 
 
-def _trim(source: Path, material: Material, draft: Path, size: int, anyway: bool, say: Say) -> dict[str, Any]:
+def _trim(
+    source: Path, material: Material, draft: Path, size: int, only_seen: bool, anyway: bool, say: Say
+) -> dict[str, Any]:
     from samovar.train.adapt.trim import trim_file, trim_folder
 
-    made = (trim_file if source.is_file() else trim_folder)(source, material, draft, size, anyway=anyway, say=say)
+    trim = trim_file if source.is_file() else trim_folder
+    made = trim(source, material, draft, size, only_seen=only_seen, anyway=anyway, say=say)
     values = asdict(made)
-    rows = values.pop("selection")["old_ids"].tolist()
+    del values["selection"]
+    rows, values["kept_for"] = made.selection.old_ids.tolist(), made.selection.reasons
     values["others"] = list_figures(made.others)
     return {**clean(values), "bits_change": clean(made.bits_change), "old_ids": rows}
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from samovar.errors import MissingExtraError, TrainingError
 from samovar.train.adapt import ggufile, huggingface
+from samovar.train.adapt.letters import Letters, sort_tokens
 from samovar.train.adapt.material import Material
 from samovar.train.adapt.others import MAX_LOSS as MAX_OTHER_LOSS
 from samovar.train.adapt.others import Measured, Others, measure_others
@@ -28,7 +29,7 @@ from samovar.train.adapt.quality import (
     open_encoder,
     open_llama,
 )
-from samovar.train.adapt.vocabulary import Ids, Selection, count_ids, select
+from samovar.train.adapt.vocabulary import Ids, Selection, Vocabulary, count_ids, select
 from samovar.train.fertility import Fertility, measure
 
 MAX_LOSS = 0.01
@@ -55,7 +56,8 @@ class Figures:
 @dataclass(frozen=True, slots=True)
 class Trimmed:
     """What trimming did. `same_lines` of `num_lines` held-out lines, whose tokens all stayed, are cut as before (all, or it is refused);
-    `covered` is the share of held-out tokens that stayed; `same_greedy` of `num_greedy` tokens of greedy continuations agree."""
+    `covered` is the share of held-out tokens that stayed; `same_greedy` of `num_greedy` tokens of greedy continuations agree.
+    `language` is the one whose letters had a say ("": only what was seen), by its profile or else by the texts' own letters."""
 
     architecture: str
     old: Figures
@@ -70,6 +72,8 @@ class Trimmed:
     num_greedy: int = 0
     same_greedy: int = 0
     others: Others | None = None
+    language: str = ""
+    has_profile: bool = False
 
     @property
     def bits_change(self) -> float:
@@ -107,6 +111,15 @@ def check_cut(lines: Sequence[str], old: Encode, new: Encode, selection: Selecti
 def _count(material: Material, encode: Encode, size: int, say: Say) -> Ids:
     say("count")
     return count_ids(([encode(piece) for piece in batch] for batch in material.batches()), size)
+
+
+def _choose_tokens(
+    vocabulary: Vocabulary, counts: Ids, size: int, material: Material, template: set[int], only_seen: bool
+) -> tuple[Selection, Letters | None]:
+    """Return what is kept, and the letters that had a say in it."""
+    letters = None if only_seen else material.letters()
+    also = () if letters is None else sort_tokens(vocabulary, letters.letters)
+    return select(vocabulary, counts, size, first=template, also=also), letters
 
 
 def _lines(material: Material) -> list[str]:
@@ -148,19 +161,22 @@ def _fertility(name: str, encode: Encode, texts: Sequence[str]) -> Fertility:
 
 
 def _report(
-    source: Any, old: Figures, new: Figures, selection: Selection, material: Material, cut: tuple[int, int, float], others: Others | None, **greedy: int
+    source: Any, old: Figures, new: Figures, selection: Selection, letters: Letters | None, material: Material, cut: tuple[int, int, float],
+    others: Others | None, **greedy: int,
 ) -> Trimmed:  # fmt: skip
     return Trimmed(
         source.architecture, old, new, selection, material.num_documents, material.seen_chars, material.separate,
-        cut[2], cut[0], cut[1], others=others, **greedy,
+        cut[2], cut[0], cut[1], others=others, language="" if letters is None else letters.tag,
+        has_profile=letters is not None and letters.has_profile, **greedy,
     )  # fmt: skip
 
 
 # -- a Hugging Face folder ------------------------------------------------------------------------------------------
 def trim_folder(
-    source: Path, material: Material, draft: Path, size: int, *, anyway: bool = False, say: Say = lambda what: None
-) -> Trimmed:
-    """Write the trimmed model into the new folder `draft`; `size` is the vocabulary wanted, 0 for all that is used.
+    source: Path, material: Material, draft: Path, size: int, *, only_seen: bool = False, anyway: bool = False, say: Say = lambda what: None
+) -> Trimmed:  # fmt: skip
+    """Write the trimmed model into the new folder `draft`; `size` is the vocabulary wanted at most, 0 for all that is needed: what the texts
+    use and, unless `only_seen`, what is written in the language's letters.
 
     Raises:
         TrainingError: the model cannot be trimmed, or the result is not as good.
@@ -170,7 +186,8 @@ def trim_folder(
     check_room(draft, folder.num_bytes)
     encode = open_encoder(source)
     counts = _count(material, encode, len(folder.vocabulary.tokens), say)
-    selection = select(folder.vocabulary, counts, size, first=_template_ids(_template_of(source), encode))
+    first = _template_ids(_template_of(source), encode)
+    selection, letters = _choose_tokens(folder.vocabulary, counts, size, material, first, only_seen)
     say("write")
     draft.mkdir(parents=True)
     huggingface.write_trimmed(folder, selection, draft)
@@ -186,7 +203,7 @@ def trim_folder(
     new_bytes = sum(path.stat().st_size for path in draft.glob("*.safetensors"))
     old = Figures(folder.num_rows, folder.num_bytes, _fertility("old", encode, material.held), bits[0])
     new = Figures(len(selection), new_bytes, _fertility("new", after, material.held), bits[1])
-    return _judge(_report(folder, old, new, selection, material, cut, others), anyway)
+    return _judge(_report(folder, old, new, selection, letters, material, cut, others), anyway)
 
 
 def _start(folder: huggingface.Folder, selection: Selection | None = None) -> int | None:
@@ -214,9 +231,9 @@ def _template_ids(template: str, encode: Encode) -> set[int]:
 
 # -- a GGUF file ----------------------------------------------------------------------------------------------------
 def trim_file(
-    source: Path, material: Material, draft: Path, size: int, *, anyway: bool = False, say: Say = lambda what: None
-) -> Trimmed:
-    """Write the trimmed model into the new file `draft`.
+    source: Path, material: Material, draft: Path, size: int, *, only_seen: bool = False, anyway: bool = False, say: Say = lambda what: None
+) -> Trimmed:  # fmt: skip
+    """Write the trimmed model into the new file `draft`; see `trim_folder`.
 
     Raises:
         TrainingError: the model cannot be trimmed, or the result is not as good.
@@ -232,13 +249,13 @@ def trim_file(
     try:
         counts = _count(material, before.tokenize, len(file.vocabulary.tokens), say)
         first = _template_ids(file.template, before.tokenize)
-        selection = select(file.vocabulary, counts, size, first=first)
+        selection, letters = _choose_tokens(file.vocabulary, counts, size, material, first, only_seen)
         say("write")
         ggufile.write_trimmed(file, selection, draft)
         say("prove")
         after = open_llama(draft, 2 * LLAMA_TOKENS)
         try:
-            return _judge(_compare_files(file, draft, selection, material, before, after), anyway)
+            return _judge(_compare_files(file, draft, selection, letters, material, before, after), anyway)
         finally:
             after.close()
     finally:
@@ -246,8 +263,8 @@ def trim_file(
 
 
 def _compare_files(
-    file: ggufile.File, draft: Path, selection: Selection, material: Material, before: Any, after: Any
-) -> Trimmed:
+    file: ggufile.File, draft: Path, selection: Selection, letters: Letters | None, material: Material, before: Any, after: Any
+) -> Trimmed:  # fmt: skip
     cut = check_cut(_lines(material), before.tokenize, after.tokenize, selection)
     texts = _choose(material.held, before.tokenize)
     start = [] if file.start is None else [file.start]
@@ -264,7 +281,7 @@ def _compare_files(
     held = material.held
     old = Figures(len(file.vocabulary.tokens), file.num_bytes, _fertility("old", before.tokenize, held), bits[0], speeds[0])  # fmt: skip
     new = Figures(len(selection), draft.stat().st_size, _fertility("new", after.tokenize, held), bits[1], speeds[1])
-    return _report(file, old, new, selection, material, cut, others, num_greedy=total, same_greedy=same)
+    return _report(file, old, new, selection, letters, material, cut, others, num_greedy=total, same_greedy=same)
 
 
 def _choose(texts: Sequence[str], encode: Encode) -> list[str]:

@@ -9,14 +9,17 @@ Knows no files and no models. Source: Sennrich et al. 2016 (arXiv:1508.07909); K
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from samovar.errors import TrainingError
+from samovar.train import bpe
 
 Ids = npt.NDArray[np.int64]
 
@@ -25,13 +28,24 @@ MULTIPLE = 64
 SPARE = re.compile(r"<\|?(unused|reserved|reserved_special_token)[_-]?\d+\|?>")
 """Names of specials that stand for nothing yet; they are dropped unless a setting names them."""
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+SPACE = "\u2581"
+"""SentencePiece's sign for a space."""
+REASONS = ("special", "bytes", "template", "seen", "letters", "signs", "common", "needed", "filled")
+"""Why a token stays, the first reason that holds: named or special, one byte, part of the chat template, used by the texts, written in the
+language's letters, signs of no script, common Latin, on the way to one that stays, and the earliest of the others up to a round number."""
+
+
+@cache
+def _byte_values() -> dict[str, int]:
+    return {character: value for value, character in enumerate(bpe.byte_characters())}
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Tokens by id (None: the id is free), what merges, and the ids that stay whatever the texts are.
 
-    `ranks` gives the order of a merge of two tokens; without it `scores` by id decide.
+    `ranks` gives the order of a merge of two tokens; without it `scores` by id decide. `byte_level`: each character of a token stands for a
+    byte (GPT-2's alphabet).
     """
 
     tokens: Sequence[str | None]
@@ -39,6 +53,7 @@ class Vocabulary:
     ranks: Mapping[tuple[str, str], int] | None = None
     scores: Sequence[float] = ()
     ids: dict[str, int] = field(default_factory=dict)
+    byte_level: bool = False
 
     def __post_init__(self) -> None:
         if not self.ids:
@@ -67,6 +82,21 @@ class Vocabulary:
             seen.add(parts[index])
         return parts, seen
 
+    def is_byte(self, number: int) -> bool:
+        """Whether a token stands for one byte."""
+        token = self.tokens[number]
+        return token is not None and bool(token in _byte_values() if self.byte_level else BYTE.fullmatch(token))
+
+    def spell(self, number: int) -> bytes | None:
+        """Return the bytes that a token writes; None for an id without a token, and for names of bytes and of spare tokens."""
+        token = self.tokens[number]
+        if token is None or BYTE.fullmatch(token) or SPARE.fullmatch(token):
+            return None
+        if not self.byte_level:
+            return token.replace(SPACE, " ").encode("utf-8", "replace")
+        values = _byte_values()
+        return bytes(values[c] for c in token) if all(c in values for c in token) else None
+
     def ancestors(self, number: int) -> set[int]:
         """Return the ids that a token needs to be reached, itself among them."""
         token = self.tokens[number]
@@ -77,9 +107,10 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is kept: `old_ids` [new size], ascending, so specials and merges keep their order."""
+    """What is kept: `old_ids` [new size], ascending, so specials and merges keep their order; `reasons` says how many for which."""
 
     old_ids: Ids
+    reasons: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.old_ids)
@@ -90,47 +121,62 @@ class Selection:
 
 
 def select(
-    vocabulary: Vocabulary, counts: Ids, size: int = 0, *, first: Iterable[int] = (), multiple: int = MULTIPLE
+    vocabulary: Vocabulary,
+    counts: Ids,
+    size: int = 0,
+    *,
+    first: Iterable[int] = (),
+    also: Iterable[tuple[str, Sequence[int]]] = (),
+    multiple: int = MULTIPLE,
 ) -> Selection:
-    """Keep the fixed tokens, those `first` named, then the most used with all they need; `counts` [old size] are uses of each id.
+    """Keep the fixed tokens, those `first` named, the most used, then those named in `also` by reason, each with all it needs.
 
-    With a `size` at most so many stay, without one all that are used. The result is filled with the lowest unused ids (the earliest
+    `counts` [old size] are uses of each id. With a `size` at most so many stay. The result is filled with the lowest unused ids (the earliest
     merges are the most general) up to a multiple, where there are so many.
 
     Raises:
         TrainingError: `size` is too small for what must stay.
     """
-    kept = set(vocabulary.fixed)
-    for number in first:
-        kept |= vocabulary.ancestors(number)
+    kept = _Kept(vocabulary)
+    kept.add("template", first)
     limit = size // multiple * multiple if size >= multiple else size
-    if size and len(kept) > limit:
+    if size and len(kept.reasons) > limit:
         raise TrainingError(
-            f"expected a vocabulary of at least {-(-len(kept) // multiple) * multiple}: bytes, special tokens and the chat template "
-            f"need {len(kept)}; found --vocab-size {size}"
+            f"expected a vocabulary of at least {-(-len(kept.reasons) // multiple) * multiple}: bytes, special tokens and the chat template "
+            f"need {len(kept.reasons)}; found --vocab-size {size}"
         )
     used = np.flatnonzero(counts)
-    for number in used[np.argsort(-counts[used], kind="stable")].tolist():
-        _add(vocabulary, kept, number, limit)
-    _fill(vocabulary, kept, limit or -(-len(kept) // multiple) * multiple)
-    return Selection(np.array(sorted(kept), np.int64))
+    kept.add("seen", used[np.argsort(-counts[used], kind="stable")].tolist(), limit)
+    for reason, ids in also:
+        kept.add(reason, ids, limit)
+    spare = (
+        number for number, token in enumerate(vocabulary.tokens) if token is not None and not SPARE.fullmatch(token)
+    )
+    kept.add("filled", spare, limit or -(-len(kept.reasons) // multiple) * multiple)
+    found = Counter(kept.reasons.values())
+    reasons = {reason: found[reason] for reason in REASONS if found[reason]}
+    return Selection(np.array(sorted(kept.reasons), np.int64), reasons)
 
 
-def _add(vocabulary: Vocabulary, kept: set[int], number: int, limit: int) -> None:
-    """Add a token with what it needs, unless that is too much."""
-    if number in kept or (limit and len(kept) >= limit):
-        return
-    needed = vocabulary.ancestors(number) - kept
-    if not limit or len(kept) + len(needed) <= limit:
-        kept |= needed
+class _Kept:
+    """What was chosen so far: ids and why."""
 
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.reasons = {number: "bytes" if vocabulary.is_byte(number) else "special" for number in vocabulary.fixed}
 
-def _fill(vocabulary: Vocabulary, kept: set[int], limit: int) -> None:
-    for number, token in enumerate(vocabulary.tokens):
-        if len(kept) >= limit:
-            return
-        if token is not None and not SPARE.fullmatch(token):
-            _add(vocabulary, kept, number, limit)
+    def add(self, reason: str, ids: Iterable[int], limit: int = 0) -> None:
+        """Add tokens with what they need; one that needs more than `limit` allows is passed over."""
+        for number in ids:
+            if limit and len(self.reasons) >= limit:
+                return
+            before = self.reasons.get(number)
+            if before is not None and (before != "needed" or reason == "filled"):
+                continue
+            needed = self.vocabulary.ancestors(number) - self.reasons.keys()
+            if not limit or len(self.reasons) + len(needed) <= limit:
+                self.reasons.update(dict.fromkeys(needed, "needed"))
+                self.reasons[number] = reason
 
 
 def keep_merges(

@@ -58,7 +58,17 @@ class Trial:
     leads: list[float]
 
 
-def make_trials(trained: Trained, texts: Sequence[str], num_tokens: int = NUM_TOKENS) -> list[Trial]:
+Progress = Callable[[int, int], None]
+"""Called with the trials done and their number."""
+
+
+def be_silent(done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def make_trials(
+    trained: Trained, texts: Sequence[str], num_tokens: int = NUM_TOKENS, *, progress: Progress = be_silent
+) -> list[Trial]:
     """Return trials from the beginnings of texts and from random tokens of a fixed seed."""
     words, model = trained.tokenizer, trained.build()
     room = trained.config.max_seq_len - num_tokens - 1
@@ -67,7 +77,10 @@ def make_trials(trained: Trained, texts: Sequence[str], num_tokens: int = NUM_TO
     for length in range(4, 4 + NUM_RANDOM):
         prompts.append(torch.randint(0, len(words.ranks), (length,), generator=generator).tolist())
     ends = frozenset((words.turn_end, words.end_of_text))
-    trials = [_try(model, prompt, num_tokens, ends) for prompt in prompts]
+    trials: list[Trial] = []
+    for prompt in prompts:
+        trials.append(_try(model, prompt, num_tokens, ends))
+        progress(len(trials), len(prompts))
     return [trial for trial in trials if trial.tokens]
 
 
@@ -92,10 +105,11 @@ Judge = Callable[[Trial], Answer]
 """Takes a trial; returns the engine's own greedy ids, and their log-probabilities where it tells them."""
 
 
-def compare(engine: str, kind: str, trials: Sequence[Trial], judge: Judge) -> Parity:
+def compare(engine: str, kind: str, trials: Sequence[Trial], judge: Judge, progress: Progress = be_silent) -> Parity:
     """Let another engine continue each trial's prompt. Where it turns off, the trial ends: later tokens have another beginning."""
     total, same, gaps = 0, 0, []
-    for trial in trials:
+    for number, trial in enumerate(trials):
+        progress(number, len(trials))
         ids, logprobs = judge(trial)
         for token, logprob, lead, found, value in zip(
             trial.tokens, trial.logprobs, trial.leads, ids, logprobs, strict=True
@@ -106,19 +120,29 @@ def compare(engine: str, kind: str, trials: Sequence[Trial], judge: Judge) -> Pa
                 break
             if value is not None:
                 gaps.append(abs(value - logprob))
+    progress(len(trials), len(trials))
     if not gaps:
         return Parity(engine, kind, total, same, math.inf, math.inf)
     return Parity(engine, kind, total, same, sum(gaps) / len(gaps), max(gaps))
 
 
 def compare_transformers(
-    folder: Path, kind: str, trials: Sequence[Trial], words: Tokenizer, texts: Sequence[str]
+    folder: Path,
+    kind: str,
+    trials: Sequence[Trial],
+    words: Tokenizer,
+    texts: Sequence[str],
+    *,
+    progress: Progress = be_silent,
 ) -> Parity:
     """Compare with transformers over an exported folder, tokenizer included."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    theirs = AutoTokenizer.from_pretrained(folder)
+    from samovar.train.adapt.quality import quiet
+
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        theirs = AutoTokenizer.from_pretrained(folder)
 
     def judge(trial: Trial) -> Answer:
         with torch.no_grad():
@@ -126,26 +150,37 @@ def compare_transformers(
         best = scores[len(trial.prompt) - 1 :].max(-1)
         return best.indices.tolist(), best.values.tolist()
 
-    found = compare("transformers", kind, trials, judge)
+    found = compare("transformers", kind, trials, judge, progress)
     wrong = sum(
         theirs.encode(text, add_special_tokens=False, split_special_tokens=True) != words.encode(text) for text in texts
     )
     return replace(found, num_texts=len(texts), mismatches=wrong)
 
 
-def compare_llama(path: Path, kind: str, trials: Sequence[Trial], words: Tokenizer, texts: Sequence[str]) -> Parity:
+def compare_llama(
+    path: Path,
+    kind: str,
+    trials: Sequence[Trial],
+    words: Tokenizer,
+    texts: Sequence[str],
+    *,
+    threads: int = 1,
+    progress: Progress = be_silent,
+) -> Parity:
     """Compare with llama.cpp over a GGUF file, tokenizer included."""
     from samovar.generate.llama_engine import LlamaEngine
 
     longest = max(len(trial.prompt) + len(trial.tokens) for trial in trials)
-    engine = LlamaEngine(path, context_tokens=longest + 8, threads=1, batch_tokens=64, check_memory=False, exact=True)
+    engine = LlamaEngine(
+        path, context_tokens=longest + 8, threads=threads, batch_tokens=64, check_memory=False, exact=True
+    )
     try:
 
         def judge(trial: Trial) -> Answer:
             ids, told = engine.continue_tokens(trial.prompt, len(trial.tokens))
             return ids, place_told(ids, told)
 
-        found = compare("llama.cpp", kind, trials, judge)
+        found = compare("llama.cpp", kind, trials, judge, progress)
         wrong = sum(engine.tokenize(text) != words.encode(text) for text in texts)
     finally:
         engine.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,15 @@ class Trained:
         return model.eval().requires_grad_(False)
 
 
-def open_trained(folder: Path) -> Trained:
-    """Open a run's folder (its newest complete checkpoint) or an exported Hugging Face folder that carries a tokenizer of ours.
+def open_trained(folder: Path, *, warn: Callable[[str], None] = lambda message: None) -> Trained:
+    """Open a run's folder (its newest complete checkpoint) or an exported Hugging Face folder that carries a tokenizer of ours. `warn` is told of
+    damaged checkpoints that are passed over, and of a run that is not finished.
 
     Raises:
         TrainingError: it is neither, or is damaged.
     """
     if (folder / "checkpoints").is_dir():
-        return _open_run(folder)
+        return _open_run(folder, warn)
     if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
         return _open_hf(folder)
     raise TrainingError(
@@ -49,12 +51,19 @@ def open_trained(folder: Path) -> Trained:
     )
 
 
-def _open_run(folder: Path) -> Trained:
+def _open_run(folder: Path, warn: Callable[[str], None]) -> Trained:
     plan = RunConfig.load(folder / "config.json")
-    found = find_checkpoint(folder / "checkpoints")
+    found = find_checkpoint(folder / "checkpoints", warn=warn)
     if found is None:
         raise TrainingError(f"expected a complete checkpoint in {folder / 'checkpoints'}, found none: train first")
     words = Tokenizer.load(folder / "tokenizer")
+    if plan.tokenizer_sha256 and plan.tokenizer_sha256 != words.sha256:
+        raise TrainingError(
+            f"expected the tokenizer {plan.tokenizer_sha256[:12]} that {folder} was trained with in its folder tokenizer/, found "
+            f"{words.sha256[:12]}: put the right one there"
+        )
+    if found.step < plan.num_steps:
+        warn(f"{folder} is not finished: step {found.step} of {plan.num_steps} is used; the command that began it goes on from there")
     return Trained(plan.model, found.weights(), words, folder / "tokenizer", folder, found.step)
 
 

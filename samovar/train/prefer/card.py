@@ -45,7 +45,7 @@ def preference_lines(
         ("seed, precision", f"{plan['seed']}, {plan['precision']}"),
         ("time", f"{tuned['seconds']:.0f} s of computing on {tuned['device']}"),
     ])  # fmt: skip
-    yield from _preference_table(tuned["before"], tuned["after"])
+    yield from _preference_table(tuned["before"], tuned["after"], tuned.get("training"))
     yield from measured
     yield from ("", "## Limits", "", *(f"- {limit}" for limit in limits))
     yield from ("", "## How to rebuild it", "", "```", "pip install 'samovar[prefer]'")
@@ -56,7 +56,9 @@ def preference_lines(
     yield "```"
 
 
-def _preference_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+def _preference_table(
+    before: Mapping[str, Any], after: Mapping[str, Any], learnt: Mapping[str, Any] | None
+) -> Iterator[str]:
     low, high = 100 * after["low"], 100 * after["high"]
     yield from ("", "## Preference on held-out pairs", "", "| | before | after |", "|---|---:|---:|")
     for key, title, scale in (
@@ -72,6 +74,11 @@ def _preference_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> It
         yield f"| of the kind {_cell(kind)}, % | {'–' if earlier is None else f'{100 * earlier:.1f}'} | {100 * share:.1f} |"
     yield from ("", f"{after['num_pairs']} pairs; 95 % interval of the share after: {low:.1f}–{high:.1f} %. "
                 f"The difference moved towards the chosen answer in {100 * after['moved']:.1f} % of them.")  # fmt: skip
+    if learnt:
+        yield (
+            f"Of {learnt['num_pairs']} training pairs the chosen answer was the likelier one in {100 * learnt['before']:.1f} % before and in "
+            f"{100 * learnt['after']:.1f} % after."
+        )
 
 
 def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -61,8 +61,9 @@ class Coded:
         return len(self.prompt) + max(len(self.chosen), len(self.rejected))
 
 
-def open_parent(folder: Path, draft: Path) -> Parent:
-    """Open a run's folder of ours (its newest checkpoint) or a Hugging Face folder; `draft` is a folder that holds an export for a moment.
+def open_parent(folder: Path, draft: Path, *, warn: Callable[[str], None] = lambda message: None) -> Parent:
+    """Open a run's folder of ours (its newest checkpoint) or a Hugging Face folder; `draft` is a folder that holds an export for a moment;
+    `warn`: see `open_trained`.
 
     Raises:
         TrainingError: it is neither, or cannot be loaded.
@@ -75,7 +76,7 @@ def open_parent(folder: Path, draft: Path) -> Parent:
             f"expected the folder of a training run (with checkpoints/) or a Hugging Face folder (with config.json), found {folder}"
         )
     own = (folder / "checkpoints").is_dir() or (folder / "samovar.json").is_file()
-    return _open_own(folder, draft) if own else _open_other(folder)
+    return _open_own(folder, draft, warn) if own else _open_other(folder)
 
 
 def check_extra() -> None:
@@ -90,12 +91,12 @@ def check_extra() -> None:
         raise MissingExtraError("prefer", "preference tuning")
 
 
-def _open_own(folder: Path, draft: Path) -> Parent:
+def _open_own(folder: Path, draft: Path, warn: Callable[[str], None]) -> Parent:
     from samovar.train.adapt.quality import open_causal
     from samovar.train.export.hf import write_hf
     from samovar.train.export.trained import open_trained
 
-    trained = open_trained(folder)
+    trained = open_trained(folder, warn=warn)
     shutil.rmtree(draft, ignore_errors=True)
     try:
         draft.mkdir(parents=True)

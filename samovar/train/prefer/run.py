@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 PLAN, REFERENCE, LOG, STEPS, RESULT = "plan.json", "reference.safetensors", "log.jsonl", "steps", "prefer.json"
 DRAFT = ".result.tmp"
+MAX_SHOWN = 1000
+"""Training pairs that are measured at the end, beside as many held-out ones: what is right on these alone has been learnt by heart."""
 Progress = Callable[[int, int], None]
 
 
@@ -107,7 +109,7 @@ class PreferRun:
 
     def _find_start(self) -> tuple[int, float]:
         from samovar.train.checkpoint import find_checkpoint
-        from samovar.train.loop import cut_log
+        from samovar.train.lines import cut_log
 
         self._found = find_checkpoint(self.folder / STEPS, warn=self._warn)
         step, seconds = (self._found.step, float(self._found.state["seconds"])) if self._found else (0, 0.0)
@@ -195,7 +197,7 @@ class PreferRun:
         return not stopped
 
     def _log(self, report: PreferReport) -> None:
-        from samovar.train.loop import append_line
+        from samovar.train.lines import append_line
 
         append_line(self.folder / LOG, clean(asdict(report)))
 
@@ -221,6 +223,9 @@ class PreferRun:
         if self.plan.lora_rank:
             model = model.merge_and_unload()
         after = sum_up(self._score(model, self.held_pairs), self.held_pairs, self.kinds, self._scores["held"])
+        shown = self.train_pairs[: min(MAX_SHOWN, len(self.held_pairs))]
+        was, now = self._scores["train"][: len(shown)], self._score(model, shown)
+        learnt = [sum_up(scores, shown, [""] * len(shown), parent) for scores, parent in ((was, None), (now, was))]
         facts = clean(
             {
                 "parent": self.parent.name,
@@ -236,6 +241,12 @@ class PreferRun:
                 "plan": asdict(self.plan),
                 "before": asdict(self.before),
                 "after": asdict(after),
+                "training": {
+                    "num_pairs": len(shown),
+                    "before": learnt[0].accuracy,
+                    "after": learnt[1].accuracy,
+                    "moved": learnt[1].moved,
+                },
             }
         )
         self._write(model.to("cpu"), facts)
@@ -317,7 +328,7 @@ def open_prefer(
     train, held = split_pairs(pairs.pairs)
     place = join_team(device).device
     output.parent.mkdir(parents=True, exist_ok=True)
-    parent = open_parent(model, output.with_name(f".{output.name}.parent.tmp"))
+    parent = open_parent(model, output.with_name(f".{output.name}.parent.tmp"), warn=warn)
     length = min(seq_len or MAX_LEN, parent.max_len)
     sides, lost = _encode(train, held, parent, length)
     import torch

@@ -28,7 +28,8 @@ class Preference:
     """What a model prefers on pairs it was not trained on. `accuracy`: share of pairs whose chosen answer has the larger log-likelihood
     (sum over its tokens; equal ones do not count as right), with Wilson's 95 % interval. `accuracy_per_token` compares means over tokens,
     which does not favour short answers. `margin` is the mean difference in nats, `chosen` and `rejected` the mean log-likelihoods.
-    `moved`: share of pairs whose difference grew against the parent; None for the parent itself."""
+    `moved`: share of pairs whose difference grew against the parent; None for the parent itself. `kinds` and `kinds_moved` are accuracy and
+    `moved` by kind."""
 
     num_pairs: int
     accuracy: float
@@ -40,6 +41,7 @@ class Preference:
     rejected: float
     moved: float | None = None
     kinds: dict[str, float] | None = None
+    kinds_moved: dict[str, float] | None = None
 
 
 def score_answers(
@@ -95,17 +97,20 @@ def sum_up(scores: Tensor, pairs: Sequence[Coded], kinds: Sequence[str], parent:
     right = chosen > rejected
     means = scores / lengths
     low, high = wilson(int(right.sum()), len(pairs))
-    moved = None
-    if parent is not None:
-        moved = float(((chosen - rejected) > (parent[:, 0] - parent[:, 1])).float().mean())
-    by_kind = {
-        kind: round(float(right[[n for n, one in enumerate(kinds) if one == kind]].float().mean()), 4)
-        for kind in sorted(set(kinds) - {""})
-    }
+    grew = (chosen - rejected) > (parent[:, 0] - parent[:, 1]) if parent is not None else None
     return Preference(
         len(pairs), float(right.float().mean()), low, high, float((means[:, 0] > means[:, 1]).float().mean()),
-        float((chosen - rejected).mean()), float(chosen.mean()), float(rejected.mean()), moved, by_kind or None,
+        float((chosen - rejected).mean()), float(chosen.mean()), float(rejected.mean()),
+        None if grew is None else float(grew.float().mean()), _by_kind(right, kinds), None if grew is None else _by_kind(grew, kinds),
     )  # fmt: skip
+
+
+def _by_kind(facts: Tensor, kinds: Sequence[str]) -> dict[str, float] | None:
+    """Return the share of true facts for each kind that has a name."""
+    return {
+        kind: round(float(facts[[n for n, one in enumerate(kinds) if one == kind]].float().mean()), 4)
+        for kind in sorted(set(kinds) - {""})
+    } or None
 
 
 def all_finite(scores: Tensor) -> bool:
