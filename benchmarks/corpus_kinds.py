@@ -145,10 +145,10 @@ def measure_near(given: argparse.Namespace, work: Path) -> None:
     for name, stages in (("without", '["extract", "exact"]'), ("with", '["extract", "exact", "near"]')):
         used, made = build(work, "jsonl", work / "a.jsonl", f"stages = {stages}")
         found[name] = used
-        report("near_scale", stages=name, documents=given.documents, kept=made["documents"], cpu_seconds=round(used.cpu, 2), wall_seconds=round(used.wall, 2), peak_mb=round(used.peak_mb))  # fmt: skip
+        report("near_scale", stages=name, documents=given.documents, kept=made["documents"], cpu_seconds=round(used.cpu, 2), wall_seconds=round(used.wall, 2), peak_mb=round(used.peak_mb), anonymous_mb=round(used.anonymous_mb))  # fmt: skip
     millions = given.documents / 1e6
     more = found["with"].cpu - found["without"].cpu
-    report("near_scale", stages="near alone", cpu_seconds_per_million=round(more / millions, 1), peak_mb_more=round(found["with"].peak_mb - found["without"].peak_mb))  # fmt: skip
+    report("near_scale", stages="near alone", cpu_seconds_per_million=round(more / millions, 1), peak_mb_more=round(found["with"].peak_mb - found["without"].peak_mb), anonymous_mb_more=round(found["with"].anonymous_mb - found["without"].anonymous_mb))  # fmt: skip
 
 
 PARTS: dict[str, Callable[[argparse.Namespace, Path], None]] = {"kinds": measure_kinds, "near": measure_near}

@@ -14,12 +14,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a command took: CPU seconds of it and all its children, wall seconds, peak memory of all of them together."""
+    """What a command took: CPU seconds of it and all its children, wall seconds, peak memory of all of them together; `anonymous_mb` is the
+    peak without the pages of mapped files, which the system takes back when it needs them."""
 
     cpu: float
     wall: float
     peak_mb: float
     out: str
+    anonymous_mb: float = 0.0
 
 
 def run(command: Sequence[str], **env: str) -> Used:
@@ -41,7 +43,7 @@ def run(command: Sequence[str], **env: str) -> Used:
         err.seek(0)
         if child.returncode:
             raise SystemExit(f"{' '.join(command[:6])} … ended with {child.returncode}:\n{err.read()[-3000:]}")
-        return Used(used.ru_utime + used.ru_stime, wall, watch.peak_kb / 1000, out.read())
+        return Used(used.ru_utime + used.ru_stime, wall, watch.peak_kb / 1000, out.read(), watch.anonymous_kb / 1000)
 
 
 class Peak(threading.Thread):
@@ -52,10 +54,13 @@ class Peak(threading.Thread):
         self._pid = pid
         self._ended = threading.Event()
         self.peak_kb = 0
+        self.anonymous_kb = 0
 
     def run(self) -> None:
         while not self._ended.wait(0.25):
-            self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, _tree(self._pid))))
+            found = [_proportional_kb(pid) for pid in _tree(self._pid)]
+            self.peak_kb = max(self.peak_kb, sum(whole for whole, _ in found))
+            self.anonymous_kb = max(self.anonymous_kb, sum(anonymous for _, anonymous in found))
 
     def stop(self) -> None:
         """End watching."""
@@ -80,11 +85,14 @@ def _tree(root: int) -> Iterator[int]:
             yield pid
 
 
-def _proportional_kb(pid: int) -> int:
+def _proportional_kb(pid: int) -> tuple[int, int]:
+    """Return the resident memory of a process, and how much of it is no page of a file."""
+    found = {}
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
+            name, _, rest = line.partition(":")
+            if name in ("Pss", "Pss_Anon"):
+                found[name] = int(rest.split()[0])
     except OSError:
         pass
-    return 0
+    return found.get("Pss", 0), found.get("Pss_Anon", 0)

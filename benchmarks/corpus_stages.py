@@ -6,6 +6,7 @@ whole is compared with. The last lines are the sum, the rules that dropped pages
 processes, imports, models, test sets; commits, the global passes) is not in it: ``corpus.py limit`` takes the start off.
 
     python benchmarks/corpus_stages.py --pages 1000
+    python benchmarks/corpus_stages.py --weight 60        # the same bodies with the markup of the web around them: see corpus_web.py
     {"benchmark": "corpus-stages", "stage": "extract", "microseconds": …, "pages": …, "kept": …}
 """
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus_inputs import real_pages, sample_pages, write_warc
+from corpus_web import dress_pages
 from haystack import default_cache
 
 from samovar.corpus.build.item import Item, Notes, Record
@@ -95,8 +97,11 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cache", type=Path, default=None)
+    parser.add_argument("--weight", type=int, default=0, help="KB of a page on average, in made-up site templates (0: as it is)")
     given = parser.parse_args()
     pages = sample_pages(real_pages(given.cache or default_cache()), given.pages)
+    if given.weight:
+        pages = list(dress_pages(pages, 1000 * given.weight))
     with tempfile.TemporaryDirectory(prefix="samovar-stages-") as folder:
         warc = Path(folder) / "pages.warc.gz"
         write_warc(warc, pages)

@@ -11,12 +11,13 @@ import unicodedata
 
 # Byte order mark, soft hyphen, zero-width space and word joiner, directional marks, line noise of word processors.
 # The zero-width (non-)joiners U+200C/U+200D stay: Persian, Indic scripts and emoji need them.
-_INVISIBLE = re.compile(
-    "[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060\u2061-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb]"
-)
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-_OTHER_SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+_INVISIBLE = "\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060\u2061-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb"
+_CONTROL = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff"
+_BREAKS = "\x0b\x0c\x85\u2028\u2029"
+_SPACES = "\u2000-\u200a\u202f\u205f\u3000"  # and the no-break space, which is so frequent that it is replaced by itself
+_ODD = re.compile(f"[{_INVISIBLE}{_CONTROL}{_BREAKS}{_SPACES}]")
+_IS_BREAK = re.compile(f"[{_BREAKS}]")
+_IS_SPACE = re.compile(f"[{_SPACES}]")
 
 
 def clean_text(text: str) -> str:
@@ -27,8 +28,7 @@ def clean_text(text: str) -> str:
     separate cells). Cleaning twice changes nothing more.
     """
     if not _has_plain_characters_only(text):
-        text = _BREAKS.sub("\n", text)
-        text = _OTHER_SPACES.sub(" ", _CONTROL.sub("", _INVISIBLE.sub("", text)))
+        text = _ODD.sub(_replace_odd, text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.replace("\u00a0", " "))
     while "  " in text:  # a run halves each time: a third of the time that a pattern takes
@@ -38,6 +38,11 @@ def clean_text(text: str) -> str:
     if "\n\n\n" in text:
         text = _shorten_gaps(text)
     return text.strip(" \t\n")
+
+
+def _replace_odd(found: re.Match[str]) -> str:
+    character = found.group()
+    return "\n" if _IS_BREAK.match(character) else " " if _IS_SPACE.match(character) else ""
 
 
 def _shorten_gaps(text: str) -> str:
@@ -54,8 +59,8 @@ def _has_plain_characters_only(text: str) -> bool:
 
 def clean_line(text: str) -> str:
     """Return `text` cleaned and on one line, for titles and metadata; at most 500 characters."""
-    if len(text) <= 500 and text.isascii() and text.isprintable() and "  " not in text:
-        return text.strip(" ")
+    if len(text) <= 500 and text.isprintable() and "  " not in text:
+        return text.strip(" ") if text.isascii() else unicodedata.normalize("NFC", text).strip(" ")[:500].rstrip(" ")
     return " ".join(clean_text(text).split())[:500].rstrip()
 
 

@@ -19,6 +19,8 @@ def clean_date(text: str) -> str:
 
     Epoch dates that programs write when they know none count as unknown. Free text gives its year if it has just one.
     """
+    if not text:
+        return ""
     if found := _COMPACT.match(text) or _ISO.match(text):
         iso = _join(*found.groups())
     elif found := _DOTTED.match(text):

@@ -22,13 +22,14 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def hash_document(source: str, uri: str, title: str, text: str) -> str:
-    """Return the document id: 32 hex digits of SHA-256 over source, uri, title and text (NUL-separated UTF-8).
+def hash_document(source: str, uri: str, title: str, text: str | bytes) -> str:
+    """Return the document id: 32 hex digits of SHA-256 over source, uri, title and text (NUL-separated UTF-8; the text may be that already).
 
     The place is part of the content: the same text at two addresses is two documents, so that provenance is never merged.
     """
-    joined = "\0".join((source, uri, title, text))
-    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    found = hashlib.sha256("\0".join((source, uri, title, "")).encode("utf-8", "surrogatepass"))
+    found.update(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
+    return found.hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import tomllib
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -39,6 +38,14 @@ _LATIN_WORDS = re.compile("[A-Za-z]+")
 _TAG = re.compile(r"[a-z]{2,3}\b")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Letters:
+    """How often each covered letter is in a text (in the order of `_numbered`), and how many there are in all, more than none."""
+
+    counts: Any
+    total: int
+
+
 @dataclass(frozen=True, slots=True)
 class Alphabet:
     """The letters a language may use, and those of which a longer text has at least one (empty: none needed)."""
@@ -46,13 +53,24 @@ class Alphabet:
     letters: frozenset[str]
     marks: frozenset[str]
 
-    def rules_out(self, letters: Counter[str]) -> bool:
+    def rules_out(self, letters: Letters) -> bool:
         """Tell whether a text with these letter counts cannot be in the language."""
-        total = sum(letters.values())
-        num_strange = sum(count for letter, count in letters.items() if letter not in self.letters)
-        strange = num_strange >= max(2.0, _FREQUENT * total)
-        unmarked = bool(self.marks) and total >= _MIN_FOR_MARKS and not self.marks & letters.keys()
-        return strange or unmarked
+        own, marks = _vectors(self)
+        strange = letters.total - int(letters.counts.dot(own)) >= max(2.0, _FREQUENT * letters.total)
+        return strange or (bool(self.marks) and letters.total >= _MIN_FOR_MARKS and not letters.counts.dot(marks))
+
+    def count_marks(self, letters: Letters) -> int:
+        """Return how many letters of a text are the language's own."""
+        return int(letters.counts.dot(_vectors(self)[1]))
+
+
+@cache
+def _vectors(alphabet: Alphabet) -> tuple[Any, Any]:
+    """Return which covered letters an alphabet has, and which are its own: 1 or 0 for each."""
+    import numpy as np
+
+    names = _numbered()[1]
+    return tuple(np.array([name in some for name in names], np.int64) for some in (alphabet.letters, alphabet.marks))  # type: ignore[return-value]
 
 
 @cache
@@ -130,7 +148,7 @@ def _is_suspect(line: str, strange: re.Pattern[str] | None, marks: re.Pattern[st
 
 
 def _is_other(line: str, language: str) -> bool:
-    return identify_language(line)[0] not in (language, UNDETERMINED)
+    return _identify(_sample(line), language)[0] not in (language, UNDETERMINED)
 
 
 def _sounds_foreign(line: str, language: str) -> bool:
@@ -150,7 +168,12 @@ def _line_patterns(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
 def identify_language(text: str) -> tuple[str, float]:
     """Return (BCP 47 tag, confidence in 0…1); ``("und", …)`` for 50 characters or fewer, or when the detectors
     disagree."""
-    sample = _sample(text)
+    return _identify(_sample(text))
+
+
+def _identify(sample: str, expected: str = "") -> tuple[str, float]:
+    """As `identify_language`, for a sample. A clear word of CLD2's for the `expected` language is enough: languages that it does not know,
+    in the same letters, have scores below 400."""
     if len(sample) < MIN_CHARACTERS:
         return UNDETERMINED, 0.0
     letters = _count_covered(sample)
@@ -159,6 +182,8 @@ def identify_language(text: str) -> tuple[str, float]:
     second, reliable, score = _ask_cld2(sample)
     allowed = not _rules_out(second, letters)
     reliable = reliable and allowed
+    if reliable and second == expected and score >= _CLEAR_SCORE and second not in _greedy()[1]:
+        return second, 0.95
     floor, length = (_VERY_CLEAR_SCORE, _CLEAR_LENGTH) if second in _greedy()[1] else (_CLEAR_SCORE, _SHORT_LENGTH)
     if score >= floor and allowed and len(sample) >= length:
         sure = reliable + (len(sample) >= _CLEAR_LENGTH) + _bears_marks(second, letters)
@@ -168,12 +193,12 @@ def identify_language(text: str) -> tuple[str, float]:
     return _decide(ranked, second, reliable) if ranked or reliable else _decide_by_alphabet(letters)
 
 
-def _bears_marks(tag: str, letters: Counter[str]) -> bool:
+def _bears_marks(tag: str, letters: Letters | None) -> bool:
     """Tell whether a text has a language's own letters, not just once: CLD2 also calls those unreliable that have a few foreign words."""
     alphabet = _tables()[0].get(tag)
-    if alphabet is None:
+    if alphabet is None or letters is None:
         return False
-    return sum(letters[letter] for letter in alphabet.marks) >= max(2.0, _FREQUENT * letters.total())
+    return alphabet.count_marks(letters) >= max(2.0, _FREQUENT * letters.total)
 
 
 def _decide(ranked: list[tuple[str, float]], second: str, second_allowed: bool) -> tuple[str, float]:
@@ -208,13 +233,15 @@ def _greedy() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(greedy["fasttext"]), frozenset(greedy["cld2"])
 
 
-def _decide_by_alphabet(letters: Counter[str]) -> tuple[str, float]:
+def _decide_by_alphabet(letters: Letters | None) -> tuple[str, float]:
     """When every guess is ruled out: the one language whose own letters are there, if there is just one."""
+    if letters is None:
+        return UNDETERMINED, 0.0
     alphabets = _tables()[0]
     fitting = [
         tag
         for tag, alphabet in alphabets.items()
-        if alphabet.marks & letters.keys() and not alphabet.rules_out(letters)
+        if alphabet.count_marks(letters) and not alphabet.rules_out(letters)
     ]
     return (fitting[0], 0.5) if len(fitting) == 1 else (UNDETERMINED, 0.0)
 
@@ -227,29 +254,29 @@ def _sample(text: str) -> str:
     return " ".join(text.split())
 
 
-def _count_covered(sample: str) -> Counter[str]:
-    """Count the letters of the scripts in the alphabet table; empty when most of the text is in Latin letters."""
+def _count_covered(sample: str) -> Letters | None:
+    """Count the letters of the scripts in the alphabet table; None when most of the text is in Latin letters, or none is there."""
     import numpy as np
 
     table, names = _numbered()
-    codes = np.frombuffer(sample.lower().encode("utf-16-le", "surrogatepass"), "<u2")
-    counts = np.bincount(table[codes], minlength=len(names) + 2)
-    num_latin, own = int(counts[1]), counts[2:]
-    if num_latin > own.sum():
-        return Counter()
-    present = np.flatnonzero(own)
-    return Counter(dict(zip([names[number] for number in present.tolist()], own[present].tolist(), strict=True)))
+    codes = np.frombuffer(sample.encode("utf-16-le", "surrogatepass"), np.dtype("<u2"))
+    counts = np.bincount(table.take(codes), minlength=len(names) + 2)
+    own = counts[2:]
+    total = int(own.sum())
+    return Letters(own, total) if total and total >= counts[1] else None
 
 
 @cache
 def _numbered() -> tuple[Any, list[str]]:
-    """Return a number for every UTF-16 code unit (0: of no interest, 1: a Latin letter, else 2 + place in the list) and the covered letters."""
+    """Return a number for every UTF-16 code unit (0: of no interest, 1: a Latin letter, else 2 + place in the list, capitals as small ones)
+    and the covered letters."""
     import numpy as np
 
     names = sorted(_covered())
     table = np.zeros(0x10000, np.uint8)
-    table[[ord(letter) for letter in ascii_lowercase]] = 1
-    table[[ord(letter) for letter in names]] = np.arange(2, len(names) + 2)
+    for number, letters in enumerate((ascii_lowercase + "\u0130\u212a", *names), 1):  # two capitals with a Latin letter for a small one
+        for letter in {*letters, *letters.upper()}:
+            table[ord(letter)] = number
     return table, names
 
 
@@ -261,9 +288,9 @@ def _covered() -> frozenset[str]:
     )
 
 
-def _rules_out(tag: str, letters: Counter[str]) -> bool:
+def _rules_out(tag: str, letters: Letters | None) -> bool:
     alphabet = _tables()[0].get(tag)
-    if not letters:
+    if letters is None:
         return False
     return tag in _latin() if alphabet is None else alphabet.rules_out(letters)
 

@@ -32,6 +32,34 @@ def save_array(path: Path, array: np.ndarray[Any, Any]) -> None:
         np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
+class Rows:
+    """The rows of an array that lies in a file of each split, by key. A file is mapped only while rows are taken from it."""
+
+    def __init__(self, folder: BuildFolder, stage: str, what: str) -> None:
+        self._folder = folder
+        self._stage = stage
+        self._what = what
+
+    def take(self, keys: np.ndarray[Any, Any], column: int | None = None) -> np.ndarray[Any, Any]:
+        """Return rows, or one column of them; `keys` are sorted, and there is at least one."""
+        import numpy as np
+
+        shards = (keys >> np.uint64(ROW_BITS)).astype(np.int64)
+        rows = (keys & np.uint64(2**ROW_BITS - 1)).astype(np.int64)
+        pieces = []
+        for start, end in runs(shards):
+            array = self.of_split(int(shards[start]))
+            pieces.append(array[rows[start:end]] if column is None else array[rows[start:end], column])
+        return np.concatenate(pieces)
+
+    def of_split(self, shard: int) -> np.ndarray[Any, Any]:
+        """Return the mapped array of a split."""
+        import numpy as np
+
+        array: np.ndarray[Any, Any] = np.load(self._folder.file(self._stage, shard, self._what), mmap_mode="r")
+        return array
+
+
 def write_arrow(path: Path, table: Any) -> None:
     """Write a table as an Arrow file of one batch, to be mapped and searched."""
     import pyarrow as pa
@@ -52,10 +80,15 @@ def read_range(path: Path, first: int, last: int) -> Any:
 
 
 def read_shard(folder: BuildFolder, stage: str, num_parts: int, what: str, shard: int) -> Any:
-    """Return the rows of a split from all files of a global pass, sorted by key; "row" is the row in the split."""
+    """Return the rows of a split from all files of a global pass, sorted by key; "row" is the row in the split.
+
+    Of a pass without tasks there is an empty table with these two columns.
+    """
     import numpy as np
     import pyarrow as pa
 
+    if not num_parts:
+        return pa.table({"key": pa.array([], pa.uint64()), "row": pa.array([], pa.int64())})
     first = shard << ROW_BITS
     found = [read_range(folder.file(stage, n, what), first, first + (1 << ROW_BITS)) for n in range(num_parts)]
     table = pa.concat_tables(found).sort_by("key")

@@ -1,4 +1,4 @@
-"""A whole build: plan, six passes, manifest. What is committed is not done again; whatever kills it, the same call goes on.
+"""A whole build: plan, passes, manifest. What is committed is not done again; whatever kills it, the same call goes on.
 
 Knows the order of the passes and nothing of what they do.
 """
@@ -9,14 +9,17 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from samovar.corpus.build.balance import has_balance
 from samovar.corpus.build.commit import read_commit
 from samovar.corpus.build.duplicates import RANGE_ROWS
 from samovar.corpus.build.folder import BuildFolder
 from samovar.corpus.build.lock import hold
 from samovar.corpus.build.manifest import write_manifest
+from samovar.corpus.build.pairs import pair_tasks
 from samovar.corpus.build.plan import Plan, make_plan, settle_plan
 from samovar.corpus.build.progress import Progress, Watch
 from samovar.corpus.build.recipe import MB, Recipe
@@ -155,9 +158,13 @@ class Build:
         lines = self._pass(list(self._lines_tasks(read, len(exact))))
         about = {"exact": len(exact), "lines": len(lines)}
         clean = self._pass([Task("clean", n, 1 + s["chars"], about) for n, s in enumerate(read)])
-        near = self._pass([Task("near", 0, 1, {"exact": len(exact)})])
+        pairs = self._pass(self._pairs_tasks(clean))
+        clusters = self._pass([Task("clusters", 0, 1, {"pairs": len(pairs)})] if pairs else [])
+        near = self._pass(list(self._near_tasks(clusters, len(exact))))
+        caps = self._pass([Task("caps", 0, 1, {"near": len(near)})] if has_balance(self.recipe) else [])
+        passes = {"exact": len(exact), "near": len(near), "caps": len(caps)}
         parts = group_shards([s["num_bytes"] for s in clean], part_bytes([s["num_bytes"] for s in clean], self.recipe))
-        about_parts = {"card": True} if self.card else {}
+        about_parts = {"passes": passes} | ({"card": True} if self.card else {})
         write = self._pass(
             [
                 Task("write", n, 1 + sum(clean[s]["num_bytes"] for s in part), {"shards": part, **about_parts})
@@ -168,7 +175,7 @@ class Build:
             self.recipe,
             self.plan,
             self.folder,
-            {"read": read, "exact": exact, "lines": lines, "clean": clean, "near": near, "write": write},
+            {"read": read, "exact": exact, "lines": lines, "clean": clean, "write": write},
         )
         if self.card:
             self._write_card(len(parts))
@@ -193,6 +200,16 @@ class Build:
             parts = 1 + sum(s["lines"] for s in read) // RANGE_LINES
             for part in range(parts):
                 yield Task("lines", part, 1, {"part": part, "parts": parts, "exact": exact})
+
+    def _pairs_tasks(self, clean: Summaries) -> list[Task]:
+        if not self.recipe.has("near"):
+            return []
+        return pair_tasks(sum(s["kept"] for s in clean), self.recipe.near.bands)
+
+    def _near_tasks(self, clusters: Summaries, exact: int) -> Iterator[Task]:
+        for summary in clusters:
+            for number, (start, end) in enumerate(pairwise(summary["cuts"])):
+                yield Task("near", number, end - start, {"start": start, "end": end, "exact": exact})
 
     def _pass(self, tasks: list[Task]) -> Summaries:
         """Do those tasks of a pass that are not committed; return the summaries of all, in the order of their numbers."""

@@ -1,7 +1,8 @@
 """Pass "clean": what is left of one split's items after the exact duplicates, line by line and text by text, becomes documents.
 
 Writes ``documents.parquet``, ``ledger.parquet``, ``facts.npy``, ``rows.npy`` (the row of each document among the items of pass "read") and,
-for near duplicates, ``bands.npy`` and ``signatures.npy``.
+for near duplicates, ``signatures.npy`` [n, places], and the keys of their bands, each band sorted, ``bands.npy`` [bands, n], with the rows whose
+they are, ``band_rows.npy``.
 """
 
 from __future__ import annotations
@@ -52,10 +53,10 @@ def clean_split(place: Workplace, number: int, exact_parts: int, lines_parts: in
                 kept = place.run(Batch(part.numbers, kept), stages, notes)
                 for item in kept:
                     origin.append(rows_of[id(item)])
-                    row = document_row(item, notes.source, recipe.date)
+                    row, size = make_row(item, notes.source, recipe.date)
                     writer.add(row)
                     facts.append(facts_of(item, row[0]))
-                    num_bytes += len(item.text.encode("utf-8", "replace"))
+                    num_bytes += size
                 if sketches:
                     sketches.add(kept)
     place.beat.rest()
@@ -102,21 +103,27 @@ def _without_lines(place: Workplace, batch: Batch, repeats: Repeats, notes: Note
 
 def document_row(item: Item, source: str, date: str) -> tuple[str, ...]:
     """Return an item as a row of `OUTPUT_COLUMNS`; text and title are NFC, the id is the content's hash."""
-    text, title = (s if s.isascii() else unicodedata.normalize("NFC", s) for s in (item.text, item.title))
-    text, title = (s.encode("utf-8", "replace").decode() if _has_surrogate(s) else s for s in (text, title))
-    item.text = text
-    return (
-        hash_document(source, item.uri, title, text), source, item.uri, title, text, item.language, item.published, item.publisher,
+    return make_row(item, source, date)[0]
+
+
+def make_row(item: Item, source: str, date: str) -> tuple[tuple[str, ...], int]:
+    """Return `document_row` and the bytes of its text, which is encoded once."""
+    (item.text, data), (title, _) = map(_normalise, (item.text, item.title))
+    row = (
+        hash_document(source, item.uri, title, data), source, item.uri, title, item.text, item.language, item.published, item.publisher,
         item.origin, item.licence, date, dump(item.metadata), dump(item.signals),
     )  # fmt: skip
+    return row, len(data)
 
 
-def _has_surrogate(text: str) -> bool:
+def _normalise(text: str) -> tuple[str, bytes]:
+    """Return a text as NFC without lone surrogates, and its UTF-8."""
+    text = text if text.isascii() else unicodedata.normalize("NFC", text)
     try:
-        text.encode("utf-8")
+        return text, text.encode("utf-8")
     except UnicodeEncodeError:
-        return True
-    return False
+        data = text.encode("utf-8", "replace")
+        return data.decode(), data
 
 
 def facts_of(item: Item, document_id: str) -> list[int]:
@@ -152,9 +159,12 @@ class Sketches:
         import numpy as np
 
         empty = self._hasher.signatures([])
+        bands = np.concatenate([self._hasher.bands_of(empty), *self._bands]).T
+        rows = np.argsort(bands, axis=1, kind="stable")
         return {
             "signatures.npy": np.concatenate([empty, *self._signatures]),
-            "bands.npy": np.concatenate([self._hasher.bands_of(empty), *self._bands]),
+            "bands.npy": np.take_along_axis(bands, rows, axis=1),
+            "band_rows.npy": rows.astype(np.uint32),
         }
 
 

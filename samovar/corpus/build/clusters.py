@@ -1,250 +1,148 @@
-"""Pass "near": near duplicates over the whole corpus, then shares and caps. One task; it holds numbers, not texts.
+"""Passes "clusters" and "near": who belongs together by the pairs of all tasks, and who of them stays.
 
-Which document of a cluster stays is decided as for exact duplicates; its cluster counts the exact duplicates of its members too.
+Which document of a cluster stays is decided as for exact duplicates; its cluster counts the exact duplicates of its members too. "clusters"
+is one task and holds 32 bytes for each document that is in a cluster, nothing for the others; a task of "near" holds the addresses of one
+range of clusters.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from samovar.corpus.build.arrays import read_range, write_arrow
-from samovar.corpus.build.caps import cap_groups, shuffle, thin
-from samovar.corpus.build.cleaning_pass import HOST, ID_HASH, IDENTITY, LANGUAGE, LENGTH
+from samovar.corpus.build.arrays import Rows, read_range, save_array, write_arrow
+from samovar.corpus.build.cleaning_pass import IDENTITY, LENGTH
 from samovar.corpus.build.duplicates import SHOWN, Members, choose, fetch_uris
-from samovar.corpus.build.repeats import host_hash
 from samovar.corpus.build.tasks import ROW_BITS
 from samovar.corpus.build.workplace import Workplace
 
 if TYPE_CHECKING:
     import numpy as np
 
+RANGE_MEMBERS = 500_000  # documents in clusters that one task of "near" holds, with their addresses
+_SLICE = 1_000_000
 _ALL = (0, 2**64 - 1)
 
 
-class Population:
-    """All documents that are left: their keys, the numbers of ``facts.npy``, and whether each still stays."""
-
-    def __init__(self, place: Workplace) -> None:
-        import numpy as np
-
-        self.place = place
-        tables = [np.load(place.folder.file("clean", shard, "facts.npy")) for shard in range(len(place.splits))]
-        self.facts = np.concatenate([np.zeros((0, 5), np.uint64), *tables])
-        sizes = [len(table) for table in tables]
-        self.shards = np.repeat(np.arange(len(sizes)), sizes)
-        starts = np.cumsum([0, *sizes[:-1]])
-        rows = np.arange(len(self.facts)) - np.repeat(starts, sizes) if sizes else np.zeros(0, np.int64)
-        self.keys = (self.shards.astype(np.uint64) << np.uint64(ROW_BITS)) | rows.astype(np.uint64)
-        self.stays = np.ones(len(self.keys), bool)
-        self.reasons: list[str] = []
-        self.reason = np.full(len(self.keys), -1, np.int16)
-        self.values: dict[int, str] = {}
-
-    def drop(self, gone: np.ndarray[Any, Any], reason: str, value: str) -> None:
-        """Leave out those of the still staying documents that `gone` marks."""
-        gone = gone & self.stays
-        self.values[len(self.reasons)] = value
-        self.reason[gone] = len(self.reasons)
-        self.reasons.append(reason)
-        self.stays &= ~gone
-
-    def order(self) -> np.ndarray[Any, Any]:
-        """Return a number for each document by which shares and caps choose."""
-        return shuffle(self.facts[:, ID_HASH], self.place.recipe.seed)
-
-
-def find_near(place: Workplace, exact_parts: int) -> tuple[list[Path], dict[str, Any]]:
-    """Write who is left out (key, reason, value) and the clusters of those who stay. Returns files and summary."""
-    import numpy as np
-    import pyarrow as pa
-
-    people = Population(place)
-    recipe = place.recipe
-    near = pa.table(
-        {"key": np.zeros(0, np.uint64), "representative": np.zeros(0, np.uint64), "uri": pa.array([], pa.string())}
-    )
-    clusters = pa.table(
-        {"key": np.zeros(0, np.uint64), "size": np.zeros(0, np.int64), "uris": pa.array([], pa.list_(pa.string()))}
-    )
-    if recipe.has("near"):
-        near, clusters = _near(place, people)
-        people.drop(np.isin(people.keys, near.column("key").to_numpy()), "near_duplicate", "")
-    if recipe.has("caps"):
-        balance(people)
-    left_out = _left_out(people, near)
-    clusters = join_exact(place, people, near, clusters, exact_parts)
-    files = [place.folder.file("near", 0, "left_out.arrow"), place.folder.file("near", 0, "clusters.arrow")]
-    write_arrow(files[0], left_out)
-    write_arrow(files[1], clusters)
-    return files, {
-        "documents": len(people.keys),
-        "kept": int(people.stays.sum()),
-        "near": near.num_rows,
-        "clusters": clusters.num_rows,
-    }
-
-
-def _near(place: Workplace, people: Population) -> tuple[Any, Any]:
-    """Find clusters by bands, and choose who stays."""
+def find_clusters(place: Workplace, num_pairs: int) -> tuple[list[Path], dict[str, Any]]:
+    """Join what the tasks of pass "pairs" joined. Writes the members of all clusters, cluster by cluster, and the first member of the cluster
+    of each; the summary names the `cuts` between which tasks work."""
     import numpy as np
 
-    from samovar.corpus.stages.near import cluster
+    from samovar.corpus.stages.near import join
 
     folder = place.folder
-    with (
-        _joined(place, "bands.npy", len(people.keys), "F") as bands,
-        _joined(place, "signatures.npy", len(people.keys), "C") as signatures,
-    ):
-        labels = cluster(bands, signatures, place.recipe.near.threshold)
-    order = np.argsort(labels, kind="stable")
-    same = labels[order[1:]] == labels[order[:-1]]
-    inside = np.zeros(len(order), bool)
-    inside[1:] |= same
-    inside[:-1] |= same
-    chosen = np.sort(order[inside])
-    keys = people.keys[chosen]
-    members = Members(
-        keys,
-        labels[chosen],
-        np.asarray(place.priorities, np.int64)[people.shards[chosen]],
-        people.facts[chosen, LENGTH],
-        people.facts[chosen, IDENTITY],
-        fetch_uris(folder, "clean", "documents.parquet", keys),
+    tables = [np.load(folder.file("pairs", n, "joined.npy"), mmap_mode="r") for n in range(num_pairs)]
+    members = _members(tables)
+    parents = np.arange(len(members))
+    for table in tables:
+        for start in range(0, len(table), _SLICE):
+            place.check()
+            left, right = np.searchsorted(members, np.asarray(table[start : start + _SLICE])).T
+            parents = join(parents, left, right)
+    order = np.argsort(parents, kind="stable")
+    paths = [folder.file("clusters", 0, what) for what in ("members.npy", "labels.npy")]
+    save_array(paths[0], members[order])
+    save_array(paths[1], members[parents[order]])
+    starts = np.flatnonzero(parents == np.arange(len(parents)))
+    first = np.searchsorted(parents[order], starts)
+    wanted = np.searchsorted(first, np.arange(RANGE_MEMBERS, len(members), RANGE_MEMBERS))
+    cuts = sorted({0, len(members), *first[wanted[wanted < len(first)]].tolist()})
+    return paths, {"members": len(members), "clusters": len(starts), "cuts": cuts}
+
+
+def _members(tables: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """Return all documents that are in a pair, sorted."""
+    import numpy as np
+
+    found = np.zeros(0, np.uint64)
+    waiting: list[np.ndarray[Any, Any]] = []
+    for table in tables:
+        for start in range(0, len(table), _SLICE):
+            waiting.append(np.unique(table[start : start + _SLICE]))
+            if sum(map(len, waiting)) > max(_SLICE, len(found) // 2):
+                found, waiting = np.unique(np.concatenate([found, *waiting])), []
+    return np.unique(np.concatenate([found, *waiting]))
+
+
+def find_near(
+    place: Workplace, start: int, end: int, exact_parts: int, number: int
+) -> tuple[list[Path], dict[str, Any]]:
+    """Choose who stays in the clusters between two cuts. Writes who is left out (key, representative, its address) and the clusters of those
+    who stay (key, size, addresses). Returns files and summary."""
+    import numpy as np
+
+    labels, members = (
+        np.array(np.load(place.folder.file("clusters", 0, what), mmap_mode="r")[start:end])
+        for what in ("labels.npy", "members.npy")
     )
-    return choose(members)
-
-
-@contextmanager
-def _joined(place: Workplace, what: str, num_rows: int, order: Literal["C", "F"]) -> Iterator[np.ndarray[Any, Any]]:
-    """Give the arrays of all splits as one, in a temporary file that is mapped: memory holds what is being looked at."""
-    import numpy as np
-
-    arrays = [np.load(place.folder.file("clean", s, what), mmap_mode="r") for s in range(len(place.splits))]
-    first = arrays[0]
-    if not num_rows:
-        yield np.zeros((0, first.shape[1]), first.dtype)
-        return
-    place.folder.file("near", 0, what).parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=place.folder.work / "near") as file:
-        joined: np.ndarray[Any, Any] = np.memmap(file, first.dtype, "w+", shape=(num_rows, first.shape[1]), order=order)
-        done = 0
-        for array in arrays:
-            joined[done : done + len(array)] = array
-            done += len(array)
-        yield joined
-
-
-def balance(people: Population) -> None:
-    """Apply shares of sources, then caps of hosts, languages and sources, each to what is left."""
-    import numpy as np
-
-    recipe = people.place.recipe
-    order = people.order()
-    names = {source.name: n for n, source in enumerate(recipe.source)}
-    of_shard = np.array([names[split.source] for split in people.place.splits], np.int64)
-    sources = of_shard[people.shards] if len(of_shard) else people.shards
-    for n, source in enumerate(recipe.source):
-        if source.weight < 1:
-            people.drop((sources == n) & ~thin(order, source.weight), "weight", f"{source.weight:g}")
-    if recipe.caps.host:
-        _cap(
-            people,
-            people.facts[:, HOST],
-            order,
-            np.full(len(order), recipe.caps.host),
-            "host_cap",
-            str(recipe.caps.host),
+    by_key = np.argsort(members)
+    keys = members[by_key]
+    facts = Rows(place.folder, "clean", "facts.npy").take(keys)
+    left_out, clusters = choose(
+        Members(
+            keys,
+            labels[by_key],
+            np.asarray(place.priorities, np.int64)[(keys >> np.uint64(ROW_BITS)).astype(np.int64)],
+            facts[:, LENGTH],
+            facts[:, IDENTITY],
+            fetch_uris(place.folder, "clean", "documents.parquet", keys),
         )
-    if recipe.caps.language or recipe.caps.languages:
-        caps = np.full(len(order), recipe.caps.language)
-        for tag, cap in recipe.caps.languages.items():
-            caps[people.facts[:, LANGUAGE] == np.uint64(host_hash(tag))] = cap
-        _cap(people, people.facts[:, LANGUAGE], order, caps, "language_cap", "")
-    if any(source.max_documents for source in recipe.source):
-        limits = np.array([source.max_documents for source in recipe.source])
-        _cap(people, sources, order, limits[sources], "source_cap", "")
+    )
+    clusters = join_exact(place, keys, left_out, clusters, exact_parts)
+    paths = [place.folder.file("near", number, what) for what in ("left_out.arrow", "clusters.arrow")]
+    for path, table in zip(paths, (left_out, clusters), strict=True):
+        write_arrow(path, table)
+    return paths, {"near": left_out.num_rows, "clusters": clusters.num_rows}
 
 
-def _cap(
-    people: Population,
-    groups: np.ndarray[Any, Any],
-    order: np.ndarray[Any, Any],
-    caps: np.ndarray[Any, Any],
-    reason: str,
-    value: str,
-) -> None:
-    import numpy as np
-
-    here = np.flatnonzero(people.stays)
-    gone = np.zeros(len(people.keys), bool)
-    gone[here] = ~cap_groups(groups[here], order[here], caps[here])
-    people.drop(gone, reason, value)
-
-
-def _left_out(people: Population, near: Any) -> Any:
-    """Return the table of those left out: key, reason, value (of a near duplicate, the address of the text that stays)."""
+def join_exact(place: Workplace, keys: np.ndarray[Any, Any], left_out: Any, clusters: Any, exact_parts: int) -> Any:
+    """Add to clusters the exact duplicates of their members (`keys`, sorted). What is in no near cluster is no affair of this pass."""
     import numpy as np
     import pyarrow as pa
 
-    gone = np.flatnonzero(~people.stays)
-    reasons = people.reason[gone]
-    uris = dict(zip(near.column("key").to_pylist(), near.column("uri").to_pylist(), strict=True))
-    keys = people.keys[gone]
-    values = [uris.get(int(key)) or people.values[int(reason)] for key, reason in zip(keys, reasons, strict=True)]
-    names = [people.reasons[int(reason)] for reason in reasons]
-    return pa.table({"key": keys, "reason": pa.array(names, pa.string()), "value": pa.array(values, pa.string())})
+    exact = _exact_clusters(place, keys, exact_parts)
+    if not exact:
+        return clusters
+    gone, stays = (left_out.column(name).to_numpy() for name in ("key", "representative"))
+    tops = clusters.column("key").to_numpy()
+    size = np.array(clusters.column("size").to_numpy())
+    more: dict[int, list[str]] = {}
+    for key, (number, uris) in sorted(exact.items(), key=lambda pair: (pair[1][1], pair[0])):
+        place_ = int(np.searchsorted(gone, np.uint64(key)))
+        top = stays[place_] if place_ < len(gone) and gone[place_] == key else np.uint64(key)
+        row = int(np.searchsorted(tops, top))
+        size[row] += number - 1
+        shown = more.get(row)
+        more[row] = [*(clusters.column("uris")[row].as_py() if shown is None else shown), *uris][:SHOWN]
+    changed = np.zeros(len(tops), bool)
+    changed[list(more)] = True
+    lists = pa.array([more[row] for row in sorted(more)], pa.list_(pa.string()))
+    places = np.where(changed, len(tops) + np.cumsum(changed) - 1, np.arange(len(tops)))
+    uris = pa.concat_arrays([clusters.column("uris").combine_chunks(), lists]).take(pa.array(places))
+    return pa.table({"key": tops, "size": size, "uris": uris})
 
 
-def join_exact(place: Workplace, people: Population, near: Any, clusters: Any, exact_parts: int) -> Any:
-    """Add to the clusters of near duplicates the exact duplicates of their members, and those of documents without near ones.
+def _exact_clusters(place: Workplace, keys: np.ndarray[Any, Any], exact_parts: int) -> dict[int, tuple[int, list[str]]]:
+    """Return, of some documents, those that stand for exact duplicates: their size and addresses.
 
     An exact cluster is known by the row of the item in pass "read"; documents are numbered anew in pass "clean".
     """
     import numpy as np
-    import pyarrow as pa
 
-    exact = _exact_clusters(place, people, exact_parts)
-    size = dict(zip(clusters.column("key").to_pylist(), clusters.column("size").to_pylist(), strict=True))
-    uris = dict(zip(clusters.column("key").to_pylist(), clusters.column("uris").to_pylist(), strict=True))
-    head = dict(zip(near.column("key").to_pylist(), near.column("representative").to_pylist(), strict=True))
-    for key, (number, some) in sorted(exact.items(), key=lambda pair: (pair[1][1], pair[0])):
-        top = head.get(key, key)
-        size[top] = size.get(top, 1) + number - 1
-        uris[top] = [*uris.get(top, ()), *some][:SHOWN]
-    staying = people.keys[people.stays]
-    keys = np.array(sorted(size), np.uint64)
-    keys = keys[np.isin(keys, staying)]
-    rows = [int(key) for key in keys]
-    return pa.table(
-        {
-            "key": keys,
-            "size": pa.array([size[key] for key in rows], pa.int64()),
-            "uris": pa.array([uris[key] for key in rows], pa.list_(pa.string())),
-        }
-    )
-
-
-def _exact_clusters(place: Workplace, people: Population, exact_parts: int) -> dict[int, tuple[int, list[str]]]:
-    """Return the exact clusters by the key of the document that stays in them."""
-    import numpy as np
-
-    tables = [read_range(place.folder.file("exact", n, "clusters.arrow"), *_ALL) for n in range(exact_parts)]
     found: dict[int, tuple[int, list[str]]] = {}
-    if not any(table.num_rows for table in tables):
+    if not exact_parts:
         return found
-    origin = np.concatenate([np.load(place.folder.file("clean", s, "rows.npy")) for s in range(len(place.splits))])
-    keys = (people.shards.astype(np.uint64) << np.uint64(ROW_BITS)) | origin
-    for table in tables:
-        wanted = table.column("key").to_numpy()
-        at = np.minimum(np.searchsorted(keys, wanted), max(0, len(keys) - 1))
-        here = keys[at] == wanted if len(keys) else np.zeros(len(wanted), bool)
-        for place_, row in zip(at[here], np.flatnonzero(here), strict=True):
-            found[int(people.keys[place_])] = (
-                table.column("size")[int(row)].as_py(),
-                table.column("uris")[int(row)].as_py(),
-            )
+    rows = Rows(place.folder, "clean", "rows.npy").take(keys)
+    wanted = (keys >> np.uint64(ROW_BITS) << np.uint64(ROW_BITS)) | rows
+    for number in range(exact_parts):
+        table = read_range(place.folder.file("exact", number, "clusters.arrow"), *_ALL)
+        there = table.column("key").to_numpy()
+        if not len(there):
+            continue
+        at = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+        for document in np.flatnonzero(there[at] == wanted):
+            row = int(at[document])
+            found[int(keys[document])] = (table.column("size")[row].as_py(), table.column("uris")[row].as_py())
     return found

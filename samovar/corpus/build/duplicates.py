@@ -135,15 +135,14 @@ def choose(members: Members) -> tuple[Any, Any]:
     left = left[np.argsort(keys[left], kind="stable")]
     left_out = pa.table({"key": keys[left], "representative": keys[of[left]], "uri": uris.take(pa.array(of[left]))})
     by_key = np.argsort(keys[starts], kind="stable")
-    shown = [
-        uris[int(s) + 1 : int(s) + 1 + min(SHOWN, int(n) - 1)].to_pylist()
-        for s, n in zip(starts[by_key], sizes[by_key], strict=True)
-    ]
+    counts = np.minimum(sizes[by_key] - 1, SHOWN)
+    bounds = np.r_[0, np.cumsum(counts)]
+    shown = np.repeat(starts[by_key] + 1 - bounds[:-1], counts) + np.arange(bounds[-1])
     clusters = pa.table(
         {
             "key": keys[starts[by_key]],
             "size": sizes[by_key].astype(np.int64),
-            "uris": pa.array(shown, pa.list_(pa.string())),
+            "uris": pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), uris.take(pa.array(shown))),
         }
     )
     return left_out, clusters

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from samovar.errors import CorpusError
+from samovar.errors import CorpusBusyError, CorpusError
 
 
 @contextmanager
@@ -16,7 +16,8 @@ def hold(path: Path) -> Iterator[None]:
     """Hold the lock of a build for a ``with`` block.
 
     Raises:
-        CorpusError: another build holds it, or the file system has no locks.
+        CorpusBusyError: another build holds it.
+        CorpusError: the file system has no locks.
     """
     new, alone = not path.exists(), not path.parent.exists()
     descriptor = _open(path)
@@ -63,8 +64,9 @@ def _take(descriptor: int, path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "?"
-        raise CorpusError(
-            f"expected to be the only builder of {path.parent}, found process {holder} at work. Wait for it, or name another --output."
+        raise CorpusBusyError(
+            f"expected to be the only builder of {path.parent}, found process {holder} at work. Wait for it, or name another --output.",
+            holder,
         ) from None
     except OSError as error:
         raise CorpusError(

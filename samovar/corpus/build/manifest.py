@@ -49,7 +49,7 @@ def write_manifest(recipe: Recipe, plan: Plan, folder: BuildFolder, made: Mappin
         },
         "clusters": {
             "exact": sum(s["clusters"] for s in made["exact"]),
-            "near": sum(s["clusters"] for s in made["near"]),
+            "near": sum(s["clusters"] for s in made["write"]),
         },
         "samples": hash_file(folder.samples),
         "files": files,

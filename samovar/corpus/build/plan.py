@@ -24,7 +24,7 @@ from samovar.errors import CorpusError, RecipeError
 
 FORMAT = 1
 """Raised whenever the files of the output change their meaning."""
-WORK_FORMAT = 2
+WORK_FORMAT = 3
 """Raised whenever the files of `work/`, or which tasks there are, change: a build that has begun cannot go on, a finished one is none the worse."""
 
 
@@ -74,7 +74,7 @@ def make_plan(recipe: Recipe) -> Plan:
     """
     splits: list[Split] = []
     for source in recipe.source:
-        splits += plan_splits(source, recipe.shards.split_mb * MB)
+        splits += plan_splits(source, recipe.shards.split_mb * MB, recipe.limits.network_seconds)
     return Plan(tuple(splits), recipe.sha256, library_versions(), hash_references(recipe))
 
 

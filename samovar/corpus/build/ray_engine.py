@@ -3,8 +3,8 @@
 Ray decides where a task runs and starts it again when a machine is lost; whether it is done is decided by its commit in the output folder,
 which all machines must see (a shared file system). What Ray loses without a word is given out again by `samovar.corpus.build.build`.
 
-A cluster on this machine takes seconds to start. Meanwhile this machine works: local workers, as many as the cluster will have, begin with the
-tasks, and hand over when it is there.
+A cluster on this machine takes seconds to start. Meanwhile this machine works: local workers, as many as the cluster will have, do the tasks of
+the passes that begin before it is there. They finish the pass that they began: they have loaded what it needs, which new workers would do again.
 """
 
 from __future__ import annotations
@@ -159,28 +159,25 @@ class RayEngine:
             StoppedError: `stop` said so.
             SamovarError: the build cannot go on.
         """
-        left = {task.number: task for task in tasks}
-        if self._bridge is not None:
-            self._begin_here(self._bridge, left, done, beats, stop)
-            if not left:
-                return
-        self._run_there(list(left.values()), done, beats, stop)
+        if self._bridge is not None and not self._there.is_set():
+            self._bridge.run(tasks, done, beats, lambda: self._check_start() or stop())
+            return
+        self._hand_over()
+        self._run_there(tasks, done, beats, stop)
 
-    def _begin_here(
-        self, bridge: LocalEngine, left: dict[int, Task], done: Done, beats: Beats, stop: Callable[[], bool]
-    ) -> None:
-        """Do tasks on this machine until the cluster is there; what was done is no longer `left`."""
+    def _check_start(self) -> bool:
+        """Raise what kept the cluster from starting."""
+        if self._error is not None:
+            raise self._error
+        return False
 
-        def did(task: Task, summary: dict[str, Any]) -> None:
-            del left[task.number]
-            done(task, summary)
-
-        bridge.run(list(left.values()), did, beats, stop, enough=self._there.is_set)
-        if self._there.is_set():
-            self._bridge = None
-            bridge.close()
-            if self._error is not None:
-                raise self._error
+    def _hand_over(self) -> None:
+        """End the local workers: the cluster is there, or what kept it from starting is told."""
+        if self._bridge is None:
+            return
+        self._bridge.close()
+        self._bridge = None
+        self._check_start()
 
     def _run_there(self, tasks: Sequence[Task], done: Done, beats: Beats, stop: Callable[[], bool]) -> None:
         ordered = sorted(tasks, key=lambda task: (-task.size, task.number))

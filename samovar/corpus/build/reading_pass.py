@@ -183,8 +183,11 @@ class Fingerprints:
 
 def identify_item(item: Item) -> int:
     """Return a hash of everything in an item but its place in the input: the last word on which of two equals stays."""
-    parts = (
-        item.uri, item.title, item.text, item.language, item.published, item.publisher, item.origin, item.licence, dump(item.metadata),
-    )  # fmt: skip
-    joined = "\0".join(parts).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(joined, digest_size=8).digest(), "little")
+    before = "\0".join((item.uri, item.title, ""))
+    after = "\0".join(
+        ("", item.language, item.published, item.publisher, item.origin, item.licence, dump(item.metadata))
+    )
+    found = hashlib.blake2b(before.encode("utf-8", "surrogatepass"), digest_size=8)
+    found.update(item.text.encode("utf-8", "surrogatepass"))
+    found.update(after.encode("utf-8", "surrogatepass"))
+    return int.from_bytes(found.digest(), "little")

@@ -44,10 +44,14 @@ class Part(BaseModel):
 
 
 class LimitOptions(Part):
-    """What one record may cost before it is given up. A record beyond it is one dropped row: ``timeout``, ``memory`` or ``crashed``."""
+    """What one record may cost before it is given up. A record beyond it is one dropped row: ``timeout``, ``memory`` or ``crashed``. A server that
+    is away costs no record: a split is read again after 1, 2, 4 … seconds, up to `network_seconds` of waiting in all."""
 
     record_seconds: float = Field(default=60.0, gt=0, description="Deadline for one record")
     memory_mb: int = Field(default=2048, ge=256, description="Memory of one worker")
+    network_seconds: float = Field(
+        default=60.0, ge=0, description="How long a server that is away is waited for before the build stops"
+    )
     records: int = Field(
         default=200, ge=1, description="Records given up in one split before the build stops with an error"
     )

@@ -55,15 +55,8 @@ class LocalEngine:
         """The process ids of the workers that run."""
         return [worker.pid for worker in self._workers if worker.pid]
 
-    def run(
-        self,
-        tasks: Sequence[Task],
-        done: Done,
-        beats: Beats,
-        stop: Callable[[], bool],
-        enough: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Do the tasks. Once `enough` says so no more are begun: those under way are done, the others left.
+    def run(self, tasks: Sequence[Task], done: Done, beats: Beats, stop: Callable[[], bool]) -> None:
+        """Do the tasks.
 
         Raises:
             StoppedError: `stop` said so; the workers are ended, what they were at is done again next time.
@@ -74,11 +67,11 @@ class LocalEngine:
         by_number = {task.number: task for task in tasks}
         tries = {task.number: Attempts(task, self._folder, self._recipe.limits) for task in tasks}
         try:
-            while (more := bool(queue) and not enough()) or any(worker.task for worker in self._workers):
+            while queue or any(worker.task for worker in self._workers):
                 if stop():
                     raise StoppedError
                 for worker in self._workers:
-                    if worker.task is None and queue and more:
+                    if worker.task is None and queue:
                         number = heapq.heappop(queue)[1]
                         worker.give(by_number[number], tries[number].poison)
                 self._wait()

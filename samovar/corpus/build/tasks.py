@@ -4,7 +4,10 @@ read    a split of an input → items, their hashes                    (each spl
 exact   hashes of all texts → which are duplicates of which          (each range of hashes alone)
 lines   hashes of all lines → those repeated on their host           (each range of hashes alone)
 clean   the items of a split that are left → documents, their bands  (each split alone)
-near    bands of all documents → near duplicates; caps               (one task)
+pairs   bands of all documents → which are alike                     (each range of keys of some bands alone)
+clusters  all that are alike → clusters                              (one task: numbers of those in clusters)
+near    clusters → near duplicates                                   (each range of clusters alone)
+caps    numbers of all documents → shares and caps                   (one task, where the recipe has some)
 write   the documents that are left → the corpus and its ledger      (each part alone)
 """
 
@@ -14,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PASSES = ("read", "exact", "lines", "clean", "near", "write")
+PASSES = ("read", "exact", "lines", "clean", "pairs", "clusters", "near", "caps", "write")
 ROW_BITS = 32
 """A document's key within a build is its split's number, shifted by this, and its row."""
 

@@ -5,6 +5,7 @@ The one place that knows which stage belongs to which pass.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -52,6 +53,18 @@ class Workplace:
         """The priority of each split's source."""
         by_name = {source.name: source.priority for source in self.recipe.source}
         return [by_name[split.source] for split in self.splits]
+
+    def check(self) -> None:
+        """End here if nobody waits for the work any more."""
+        self._stop()
+
+    def wait(self, seconds: float) -> None:
+        """Wait before the task is done from its beginning again; no record is to blame for it."""
+        self.beat.clear()
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, 1.0))
 
     @property
     def batch_rows(self) -> int:

@@ -13,6 +13,7 @@ class Feed:
         self._data = b""
         self._at = 0
         self._base = 0
+        self._dry = False
 
     @property
     def position(self) -> int:
@@ -26,6 +27,8 @@ class Feed:
 
     def fill(self) -> bool:
         """Get more bytes; False at the end. Where many are held already, half as many more, so that a long record takes linear time."""
+        if self._dry:
+            return False
         held = len(self._data) - self._at
         pieces = [self._data[self._at :]]
         got = 0
@@ -34,10 +37,14 @@ class Feed:
             got += len(piece)
             if got >= held // 2:
                 break
+        else:
+            self._dry = True
+        if not got:
+            return False
         self._base += self._at
         self._data = b"".join(pieces)
         self._at = 0
-        return got > 0
+        return True
 
     def peek(self, num_bytes: int) -> bytes:
         """Return the next bytes without taking them; fewer at the end."""
@@ -92,4 +99,5 @@ class Feed:
         self._data = b""
         self._at = 0
         self._base = position
+        self._dry = False
         return True

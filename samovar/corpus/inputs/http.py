@@ -51,16 +51,29 @@ class _Limit:
 def parse_headers(lines: bytes) -> dict[str, str]:
     """Return the header fields of a block of lines; folded lines are joined, what is no field is ignored."""
     headers: dict[str, str] = {}
-    name = ""
-    for line in lines.decode("utf-8", "replace").split("\n"):
-        if line[:1] in (" ", "\t") and name:
-            headers[name] += " " + line.strip()
-            continue
+    text = lines.decode("utf-8", "replace")
+    if "\n " in text or "\n\t" in text:
+        text = _join_folded(text)
+    for line in text.split("\n"):
         key, sign, value = line.partition(":")
         if sign:
-            name = key.strip().lower()
-            headers[name] = value.strip()
+            headers[key.strip().lower()] = value.strip()
     return headers
+
+
+def _join_folded(text: str) -> str:
+    """Return the lines with those that begin with a space put behind the field that they go on with."""
+    joined: list[str] = []
+    field = -1  # the last line that is a field with a name
+    for line in text.split("\n"):
+        if line[:1] in (" ", "\t") and field >= 0:
+            joined[field] = f"{joined[field].rstrip()} {line.strip()}"
+            continue
+        joined.append(line)
+        name, sign, _ = line.partition(":")
+        if sign:
+            field = len(joined) - 1 if name.strip() else -1
+    return "\n".join(joined)
 
 
 def parse_response(block: bytes, max_bytes: int) -> Response:

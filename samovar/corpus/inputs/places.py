@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from samovar.corpus.blob import open_regular
 from samovar.corpus.document import LedgerRow
@@ -26,6 +27,9 @@ _STAMPS = ("ETag", "etag", "md5Hash", "md5", "checksum", "version_id", "generati
 _DRIVERS = frozenset(
     ("aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "requests", "s3fs", "urllib3")
 )
+_PASSING = ("Connect", "Disconnect", "Timeout", "IncompleteRead", "Payload", "ResponseStreaming", "DNS")
+"""What is in the names of drivers' errors that are over when the server is back."""
+_BUSY = frozenset((429, 500, 502, 503, 504))
 _BLOCK_BYTES = 4 * 2**20
 _PACKAGES = {
     **dict.fromkeys(("s3", "s3a"), "s3fs"),
@@ -46,6 +50,9 @@ _WAITS = (0.5, 2.0)  # seconds before a fetch over http is tried again
 _TRIES = 2  # s3fs multiplies them, once for the call and once for the body, with those of its client
 
 
+Result = TypeVar("Result")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One input file. `place` opens it, `name` stands for it in addresses (as the recipe names it), `stamp` changes
@@ -63,16 +70,21 @@ def is_url(path: str) -> bool:
     return bool(_URL.match(path))
 
 
-def list_places(paths: Sequence[str], base: str = "", follow_links: bool = False) -> list[Place]:
+def list_places(
+    paths: Sequence[str], base: str = "", follow_links: bool = False, patience_seconds: float = 0
+) -> list[Place]:
     """Return every file that the paths, folders, globs and URLs name, each once, in a fixed order. Links in a folder are followed
-    out of it only when `follow_links` says so.
+    out of it only when `follow_links` says so. A server that cannot be reached is asked again for so many seconds.
 
     Raises:
         InputError: a path names nothing, or its file system cannot be reached.
     """
     found: dict[str, Place] = {}
     for path in paths:
-        places = list(_list_url(path) if is_url(path) else _list_local(path, base, follow_links))
+        if is_url(path):
+            places = be_patient(lambda path=path: list(_list_url(path)), patience_seconds)  # type: ignore[misc]
+        else:
+            places = list(_list_local(path, base, follow_links))
         if not places:
             raise InputError(f"expected files at {path}, found none: check the path (relative to {base or 'here'})")
         for place in places:
@@ -114,8 +126,11 @@ def _list_url(url: str) -> Iterator[Place]:
     system, path = _file_system(url)
     try:
         if _is_http(url) and not url.endswith("/") and not _GLOB & set(path):
-            with suppress(FileNotFoundError):  # to ask whether it is a folder would fetch all of it
+            try:  # to ask whether it is a folder would fetch all of it
                 yield _describe_url(system, path, url)
+            except FileNotFoundError as error:
+                if is_transient(error):  # the driver says so of a server that is away, too
+                    raise
             return
         if _GLOB & set(path):
             paths = system.glob(path)
@@ -164,7 +179,9 @@ def _file_system(url: str) -> tuple[Any, str]:
 
 
 def _first_line(error: Exception) -> str:
-    """Return the beginning of what a driver says; some say hundreds of lines."""
+    """Return the beginning of what a driver says; some say hundreds of lines, and some that a file is missing when the server is away."""
+    while isinstance(error.__cause__, Exception) and is_transient(error.__cause__):
+        error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
@@ -198,6 +215,45 @@ def _make_patient(url: str) -> dict[str, Any]:
 def is_network_error(error: BaseException) -> bool:
     """Tell whether an error comes from a driver of an object store, not from what was read."""
     return type(error).__module__.partition(".")[0] in _DRIVERS
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether an error, or one that it was raised from, says that a server is away or busy for now, and not that something is missing
+    or forbidden."""
+    found: BaseException | None = error
+    while found is not None:
+        name = type(found).__name__
+        if isinstance(found, ConnectionError | TimeoutError | socket.gaierror):
+            return True
+        if is_network_error(found) and any(sign in name for sign in _PASSING):
+            return True
+        if _status(found) in _BUSY:
+            return True
+        found = found.__cause__ or found.__context__
+    return False
+
+
+def _status(error: BaseException) -> int:
+    """Return the HTTP status that a driver's error tells of; 0 without one."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore
+        return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    status = getattr(error, "status", 0)
+    return status if isinstance(status, int) else 0
+
+
+def be_patient(work: Callable[[], Result], seconds: float, rest: Callable[[float], None] = time.sleep) -> Result:
+    """Do work that needs a server; while that is away, wait and do it again: 1, 2, 4 … seconds, `seconds` in all. `rest` waits."""
+    wait = 1.0
+    while True:
+        try:
+            return work()
+        except InputError as error:
+            if seconds <= 0 or not is_transient(error):
+                raise
+        rest(min(wait, seconds))
+        seconds -= wait
+        wait *= 2
 
 
 def open_place(place: str, stamp: str = "") -> BinaryIO:

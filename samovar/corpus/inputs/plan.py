@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Protocol
 
 from samovar.corpus.build.item import Record, Split
-from samovar.corpus.inputs.places import Place, is_network_error, list_places
+from samovar.corpus.inputs.places import Place, be_patient, is_network_error, list_places
 from samovar.corpus.inputs.source import SourceSpec
 from samovar.errors import InputError, UsageError
 
@@ -44,15 +44,16 @@ def _say_nothing(ordinal: int, uri: str) -> None:
     pass
 
 
-def plan_splits(source: SourceSpec, split_bytes: int) -> list[Split]:
-    """Return the splits of a source, in a fixed order that depends on the source and its files alone.
+def plan_splits(source: SourceSpec, split_bytes: int, patience_seconds: float = 0) -> list[Split]:
+    """Return the splits of a source, in a fixed order that depends on the source and its files alone. A server that is away is waited for.
 
     Raises:
         InputError: a path names nothing or cannot be listed.
     """
     if split_bytes < 1:
         raise UsageError(f"expected a split size of at least 1 byte, found {split_bytes}")
-    return _load(source.kind).plan(source, list_places(source.paths, source.base, source.follow_links), split_bytes)
+    places = list_places(source.paths, source.base, source.follow_links, patience_seconds)
+    return be_patient(lambda: _load(source.kind).plan(source, places, split_bytes), patience_seconds)
 
 
 def open_split(

@@ -26,6 +26,9 @@ from samovar.corpus.inputs.window import Window
 _START = b"WARC/1."
 _MAX_HEADER = 64 * 1024
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
+_ANOTHER = re.compile(rb"\A[^\n]*\r[^\n]|[\r\n]WARC/1\.")
+"""What no head has in it: a bare CR in its first line, the head of another record. Where lines end with CR alone the next record's end would
+be taken for this one's."""
 _BLANK = b"\r\n\0"
 _BLANKS = (b"\r", b"\n", b"\0")
 _WANTED = frozenset(("response", "resource", "conversion"))
@@ -121,7 +124,7 @@ def _parse_head(head: bytes) -> tuple[dict[str, str], int] | None:
     if not head.startswith(_START):
         return None
     end = _HEADER_END.search(head)
-    if not end:
+    if not end or _ANOTHER.search(head, 0, end.start()):
         return None
     headers = parse_headers(head[: end.start()].partition(b"\n")[2])
     if "warc-type" not in headers or not headers.get("content-length", "").isdecimal():
@@ -277,7 +280,7 @@ def _make_record(ordinal: int, raw: _Raw, limit: int) -> Record:
         fault = ("http_status", str(response.status))
     elif fault is None and kind is None:
         fault = ("mime", mime)
-    elif fault is None and not response.body.strip():
+    elif fault is None and (not response.body or response.body.isspace()):
         fault = ("empty", "0 bytes")
     if fault is not None:
         return Record(ordinal, raw.uri, kind or "file", declared=declared, fault=fault)

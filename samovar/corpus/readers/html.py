@@ -36,15 +36,23 @@ BOILERPLATE = [
     ".noprint",
 ]
 _MIN_KEPT = 0.6
+_NO_TEXT = ("script", "style")  # among the text nodes of a page, and never in its text
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]{2,40})""", re.I)
 _XML_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_:.-]{2,40})""", re.I)
-_META = re.compile(r"""<meta\s((?:[^<>"']|"[^"<]{0,2000}"|'[^'<]{0,2000}'){1,3000})>""", re.I)
+_META = re.compile(r"""<[mM][eE][tT][aA]\s((?:[^<>"']++|"[^"<]{0,2000}+"|'[^'<]{0,2000}+')*+)>""")
 _ATTRIBUTE = re.compile(r"""([a-z:_-]{1,40})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I)
 _HEAD_END = re.compile(r"</head|<body", re.I)
 _MAX_HEAD = 50_000  # characters
 _JSON_DATE = re.compile(r'"datePublished"\s*:\s*"([^"]{4,40})"')
 _CELLS = re.compile(r"(?<! )[ ]*\t[\t ]*")
+_MANY_SPACES = " " * 9
+_PLAIN_START = re.compile(
+    r"""\s*(?:<\?xml[^<>]*>\s*)?(?:<!doctype[^<>]*>\s*)?<html((?:\s+[a-z:_-]+\s*=\s*(?:"[^"<>&]*"|'[^'<>&]*'))*)\s*>""", re.I
+)
+_PAIR = re.compile(r"""([a-z:_-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.I)
+_RELATION = re.compile(r"""rel\s*=\s*["']?.\Z""", re.I | re.S)
+_RELATION_CHARS = 30  # characters before the word; more spaces around the sign than that have no page
 
 _DATE_NAMES = (
     "article:published_time",
@@ -92,24 +100,29 @@ def read_html(blob: Blob, job: Job) -> Iterator[Extracted | LedgerRow]:
 
 
 def draft_page(
-    html: str, uri: str, *, open_web: bool = False, fallback_title: str = "", changed: tuple[tuple[str, str], ...] = ()
+    html: str,
+    uri: str,
+    *,
+    data: bytes | None = None,
+    open_web: bool = False,
+    fallback_title: str = "",
+    changed: tuple[tuple[str, str], ...] = (),
 ) -> Draft:
-    """Take text and metadata out of one page."""
+    """Take text and metadata out of one page; `data` is the page as UTF-8 where that is at hand."""
     from resiliparse.parse.html import HTMLTree
 
-    html, depth = flatten(html)
+    html, depth = flatten(html, data)
     if depth:
         changed = (*changed, ("deep_nesting", str(depth)))
     tree: Any = HTMLTree.parse(html)
     metas = _read_metas(tree, html)
-    root = tree.document.document_element
     author = _first(metas, ("author", "article:author", "dc.creator", "citation_author"))
     return Draft(
         uri,
         extract_text(tree, open_web=open_web),
         title=metas.get("og:title") or tree.title or _find_heading(tree),
         fallback_title=fallback_title,
-        language=(root.getattr("lang") or root.getattr("xml:lang") or "") if root else "",
+        language=_find_language(tree, html),
         published=_first(metas, _DATE_NAMES) or _find_date(tree, html),
         publisher=_first(metas, _PUBLISHER_NAMES),
         licence=_find_licence(tree, html, metas),
@@ -131,34 +144,72 @@ def extract_text(tree: Any, *, open_web: bool = False) -> str:
         if main and len(main) >= _MIN_KEPT * len(whole):
             whole = main
     if "\t" in whole:
-        whole = _CELLS.sub("\t", whole)
+        whole = _join_cells(whole)
     if "\n " in whole or whole.startswith(" "):
         whole = "\n".join([line.lstrip(" ") for line in whole.split("\n")])
     return whole
 
 
+def _join_cells(text: str) -> str:
+    """Bring every run of spaces and tabs that has a tab to one tab: by replacing, a third of the time that the pattern takes."""
+    if _MANY_SPACES in text and (f"{_MANY_SPACES}\t" in text or f"\t{_MANY_SPACES}" in text):
+        return _CELLS.sub("\t", text)
+    for pair in (" \t", "\t\t", "\t "):  # in this order: behind the first no space is before a tab, behind the others none after one
+        while pair in text:
+            text = text.replace(pair, "\t")
+    return text
+
+
 def _may_be_little(main: str, tree: Any) -> bool:
     """Tell whether the main content can be less than `_MIN_KEPT` of the text, from all text nodes of the page: extracting again costs a
     quarter of the first time. What is between the words counts only as much as it does in the main content."""
-    everything = (tree.body.text if tree.body else "") or ""
+    body = tree.body
+    everything = (body.text if body else "") or ""
     if len(main) >= _MIN_KEPT * len(everything):
         return False
+    scripts = [element.text or "" for name in _NO_TEXT for element in body.get_elements_by_tag_name(name)]
+    if len(main) >= _MIN_KEPT * (len(everything) - sum(map(len, scripts))):
+        return False
     words, main_words = everything.split(), main.split()
-    spaces = max(1.0, (len(main) - sum(map(len, main_words))) / max(1, len(main_words)))
-    return len(main) < _MIN_KEPT * (sum(map(len, words)) + spaces * len(words))
+    of_scripts = [word for script in scripts for word in script.split()]
+    num_chars = len("".join(words)) - len("".join(of_scripts))
+    num_words = len(words) - len(of_scripts) + 2 * len(scripts)  # a script's first and last may be one with the text's
+    spaces = max(1.0, (len(main) - len("".join(main_words))) / max(1, len(main_words)))
+    return len(main) < _MIN_KEPT * (num_chars + spaces * num_words)
 
 
 def _read_metas(tree: Any, html: str) -> dict[str, str]:
-    """Read the ``<meta>`` of the head by pattern, which is six times as fast as asking the tree, and marked-up ones of the body."""
+    """Read the ``<meta>`` of the head that are asked for by pattern, which is six times as fast as asking the tree, and marked-up ones of the body."""
     metas: dict[str, str] = {}
-    end = _HEAD_END.search(html)
-    for found in _META.finditer(html, 0, end.start() if end else _MAX_HEAD):
-        values = {name.lower(): one or two or three for name, one, two, three in _ATTRIBUTE.findall(found.group(1))}
-        _add_meta(metas, values.get("property") or values.get("name") or values.get("itemprop"), values.get("content"))
-    if 'itemprop="datePublished"' in html or "itemprop='datePublished'" in html:
+    for found in _META.finditer(html, 0, _find_head_end(html)):
+        told = found.group(1)
+        if _is_asked_for(told.lower()):
+            values = {name.lower(): one or two or three for name, one, two, three in _ATTRIBUTE.findall(told)}
+            _add_meta(metas, values.get("property") or values.get("name") or values.get("itemprop"), values.get("content"))
+    if "datePublished" in html and ('itemprop="datePublished"' in html or "itemprop='datePublished'" in html):
         for element in tree.document.query_selector_all("meta[itemprop='datePublished']"):
             _add_meta(metas, element.getattr("itemprop"), element.getattr("content"))
     return metas
+
+
+def _find_head_end(html: str) -> int:
+    """Return where the head ends; plain searches in small letters take a tenth of the pattern's time."""
+    end = html.find("</head")
+    body = html.find("<body", 0, end if end >= 0 else _MAX_HEAD)
+    first = body if body >= 0 else end
+    if first >= 0 and html.find("</HEAD", 0, first) < 0 and html.find("<BODY", 0, first) < 0:
+        return first
+    found = _HEAD_END.search(html)
+    return found.start() if found else _MAX_HEAD
+
+
+def _is_asked_for(told: str) -> bool:
+    """Tell whether the attributes of a ``<meta>``, in small letters, can have one of the names that are asked for: a tenth of the price of
+    taking them apart."""
+    return (
+        "title" in told or "author" in told or "date" in told or "publi" in told or "rights" in told or "licen" in told
+        or "site_name" in told or "creator" in told or "issued" in told or "application-name" in told
+    )  # fmt: skip
 
 
 def _add_meta(metas: dict[str, str], name: str | None, content: str | None) -> None:
@@ -170,6 +221,16 @@ def _add_meta(metas: dict[str, str], name: str | None, content: str | None) -> N
 def _find_heading(tree: Any) -> str:
     heading = tree.document.query_selector("h1")
     return (heading.text if heading else "") or ""
+
+
+def _find_language(tree: Any, html: str) -> str:
+    """Return what the page says its language is; from the text where that is beyond doubt, else from the tree."""
+    if start := _PLAIN_START.match(html):
+        for name, one, two in _PAIR.findall(start.group(1)):
+            if (one or two) and name.lower() == "lang":
+                return str(one or two)
+    root = tree.document.document_element
+    return (root.getattr("lang") or root.getattr("xml:lang") or "") if root else ""
 
 
 def _first(metas: dict[str, str], names: tuple[str, ...]) -> str:
@@ -187,7 +248,18 @@ def _find_date(tree: Any, html: str) -> str:
 
 def _find_licence(tree: Any, html: str, metas: dict[str, str]) -> str:
     element = None
-    if "license" in html or "copyright" in html:
+    if _relates(html, "icense") or _relates(html, "opyright"):
         element = tree.document.query_selector("link[rel='license'], a[rel='license'], link[rel='copyright']")
     href = element.getattr("href") if element else ""
-    return clean_licence(href or _first(metas, ("dc.rights", "dcterms.rights", "license")))
+    told = href or _first(metas, ("dc.rights", "dcterms.rights", "license"))
+    return clean_licence(told) if told else ""
+
+
+def _relates(html: str, word: str) -> bool:
+    """Tell whether a word, but for its first letter, is the value of a ``rel`` somewhere."""
+    at = html.find(word)
+    while at >= 0:
+        if _RELATION.search(html, max(0, at - _RELATION_CHARS), at):
+            return True
+        at = html.find(word, at + 1)
+    return False

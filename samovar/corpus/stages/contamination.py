@@ -21,11 +21,20 @@ from pydantic import Field, field_validator, model_validator
 
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.stages.options import StageOptions
-from samovar.corpus.stages.scan import U64, Ints, Scan, batches_of, scan_texts, shared_scan
+from samovar.corpus.stages.scan import (
+    U64,
+    Ints,
+    Scan,
+    batches_of,
+    hash_runs,
+    scan_texts,
+    shared_scan,
+    within_texts,
+)
 from samovar.corpus.stages.sentences import Sentences
 from samovar.errors import UsageError
 
-_FILTER_BITS = 19  # half a megabyte stays in the processor's cache; one run in twenty of a text passes by chance
+_FILTER_BITS = 19  # half a megabyte stays in the processor's cache; one run in twenty of a text passes by chance, of them one in 150 a second look
 _MAX_NAMED = 5  # reference items named in the ledger
 _PROBES = "probes:"
 _PROBE_FIELDS = ("questions", "passage", "text")  # the rest of a probe is about the probe
@@ -98,8 +107,9 @@ class References:
         for number in np.flatnonzero(words < self._options.min_words).tolist():
             if not (self._options.min_exact and self._sentences.add(done + number, texts[number])):
                 self.num_too_short += 1
-        for size in range(self._options.min_words, self._options.ngram + 1):
-            hashes, first = scan.ngrams(size)
+        for size, of_size in hash_runs(scan, range(self._options.min_words, self._options.ngram + 1)):
+            first = within_texts(scan, np.arange(len(of_size)), size)
+            hashes = of_size[first]
             wanted = words[owner[first]] >= size if size == self._options.ngram else words[owner[first]] == size
             if wanted.any():
                 found, owners = runs.setdefault(size, ([], []))
@@ -112,14 +122,16 @@ class References:
     def find(self, scan: Scan) -> dict[int, list[Hit]]:
         """Return the reference items that texts of the scan hold, by the number of the text, the surest first."""
         pairs: list[npt.NDArray[np.int64]] = []
-        for size, table in self._tables.items():
-            hashes, first = scan.ngrams(size)
-            place = table.places(hashes)
-            if len(place):
-                owner = np.searchsorted(scan.first_words, first[place], "right") - 1
-                pairs += table.matches(hashes[place], owner)
+        short: list[tuple[int, int]] = []
+        for size, hashes in hash_runs(scan, sorted({*self._tables, self._sentences.num_first})):
+            if size == self._sentences.num_first:
+                short = self._sentences.find(scan, hashes)
+            if size in self._tables:
+                first = within_texts(scan, self._tables[size].places(hashes), size)
+                owner = np.searchsorted(scan.first_words, first, "right") - 1
+                pairs += self._tables[size].matches(hashes[first], owner) if len(first) else []
         result: dict[int, list[Hit]] = {}
-        for text, item in self._sentences.find(scan):
+        for text, item in short:
             result.setdefault(text, []).append(Hit(self.names[item], 1.0))
         if pairs:
             unique = np.unique(np.concatenate(pairs), axis=0)
@@ -137,17 +149,19 @@ class References:
 
 
 class _Table:
-    """Runs of one size, sorted, and a filter of one byte a slot that tells cheaply that a run is not among them."""
+    """Runs of one size, sorted, and a filter of one byte a slot that tells cheaply that a run is not among them: a bit for three bits more."""
 
     def __init__(self, hashes: U64, owners: Ints) -> None:
         order = np.lexsort((owners, hashes))
         self.hashes, self.owners = hashes[order], owners[order]
-        self._filter = np.zeros(1 << _FILTER_BITS, bool)
-        self._filter[self.hashes >> np.uint64(64 - _FILTER_BITS)] = True
+        self._filter = np.zeros(1 << _FILTER_BITS, np.uint8)
+        np.bitwise_or.at(self._filter, _slots(self.hashes), _bits(self.hashes))
 
     def places(self, hashes: U64) -> Ints:
         """Return where `hashes` are of this table."""
-        maybe = np.flatnonzero(self._filter[hashes >> np.uint64(64 - _FILTER_BITS)])
+        bits = self._filter.take(_slots(hashes))
+        maybe = np.flatnonzero(bits)
+        maybe = maybe[(bits[maybe] & _bits(hashes[maybe])) != 0]
         found = np.minimum(np.searchsorted(self.hashes, hashes[maybe]), len(self.hashes) - 1)
         places: Ints = maybe[self.hashes[found] == hashes[maybe]]
         return places
@@ -158,6 +172,14 @@ class _Table:
         count = np.searchsorted(self.hashes, hashes, "right") - start
         places = np.repeat(start - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
         return [np.stack((np.repeat(texts, count), self.owners[places], places), axis=1)]
+
+
+def _slots(hashes: U64) -> Ints:
+    return (hashes >> np.uint64(64 - _FILTER_BITS)).view(np.int64)
+
+
+def _bits(hashes: U64) -> npt.NDArray[np.uint8]:
+    return np.left_shift(1, (hashes >> np.uint64(61 - _FILTER_BITS) & np.uint64(7)).view(np.int64)).astype(np.uint8)
 
 
 class Contamination:

@@ -11,18 +11,34 @@ from itertools import pairwise
 
 import numpy as np
 
-from samovar.corpus.stages.scan import U64, Scan, scan_texts
+from samovar.corpus.stages.scan import U64, Codes, Scan, scan_texts
 
 HASH_BYTES = 16
+_WIDE = 1 << 16
 
 
 def hash_scan(scan: Scan) -> U64:
     """Return [n, 2] numbers, the two halves of the hash of each text."""
-    places = np.flatnonzero(scan.folded)
-    data = memoryview(scan.folded[places].astype("<u4", copy=False).tobytes())
-    bounds = (4 * np.searchsorted(places, scan.texts)).tolist()
-    digests = [hashlib.blake2b(data[start:end], digest_size=HASH_BYTES).digest() for start, end in pairwise(bounds)]
+    places = np.flatnonzero(scan.folded != 0)
+    letters = scan.folded[places]
+    bounds = np.searchsorted(places, scan.texts).tolist()
+    if int(letters.max(initial=0)) < _WIDE:
+        narrow = memoryview(letters.astype("<u2").tobytes())
+        digests = [_hash(narrow[2 * start : 2 * end]) for start, end in pairwise(bounds)]
+    else:
+        digests = [_hash_letters(letters[start:end]) for start, end in pairwise(bounds)]
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64).reshape(-1, 2)
+
+
+def _hash(letters: memoryview | bytes, kind: bytes = b"") -> bytes:
+    return hashlib.blake2b(letters, digest_size=HASH_BYTES, person=kind).digest()
+
+
+def _hash_letters(letters: Codes) -> bytes:
+    """Return the hash of one text: letters of two bytes, or of four where they need them."""
+    if int(letters.max(initial=0)) < _WIDE:
+        return _hash(letters.astype("<u2").tobytes())
+    return _hash(letters.astype("<u4").tobytes(), b"wide")
 
 
 def hash_texts(texts: list[str]) -> U64:

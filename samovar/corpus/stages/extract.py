@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from pathlib import PurePosixPath
 from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -135,16 +134,19 @@ class Extract:
         yield self._make(record, draft)
 
     def _open_page(self, record: Record) -> Draft:
+        data = None
         if isinstance(record.data, str):
             html, encoding = record.data, "utf-8"
         else:
             html, encoding = decode_html(record.data, record.declared.get("charset", ""))
+            data = record.data if encoding == "utf-8" else None
         if "\0" in html:
-            html = html.replace("\0", "")
+            html, data = html.replace("\0", ""), None
         pages = self._options.pages
         open_web = pages == "main" or (pages == "auto" and record.uri.startswith(("http://", "https://")))
         changed = () if encoding == "utf-8" else (("encoding", encoding),)
-        return draft_page(html, record.uri, open_web=open_web, fallback_title=_name(record.uri), changed=changed)
+        title = _name(record.uri)
+        return draft_page(html, record.uri, data=data, open_web=open_web, fallback_title=title, changed=changed)
 
     def _open_file(self, record: Record, notes: Notes) -> Iterator[Result]:
         data = record.data.encode("utf-8") if isinstance(record.data, str) else record.data
@@ -169,7 +171,7 @@ class Extract:
         for key in ("fetched",):  # when a page was fetched
             if value := clean_line(declared.get(key, "")):
                 metadata.setdefault(key, value)
-        language = clean_language(draft.language) or clean_language(declared.get("language", "") or source.language)
+        language = _clean_language(draft.language) or _clean_language(declared.get("language", "") or source.language)
         if language:
             metadata[DECLARED_LANGUAGE] = language
         return Item(
@@ -181,7 +183,7 @@ class Extract:
             published=clean_date(draft.published) or clean_date(declared.get("published", "")),
             publisher=_clean_common(draft.publisher or declared.get("publisher", "") or source.publisher),
             origin=_clean_common(_known(draft.origin, declared.get("origin", ""), source.origin)),
-            licence=clean_licence(_clean_common(_known(draft.licence, declared.get("licence", ""), source.licence))),
+            licence=_clean_licence(_known(draft.licence, declared.get("licence", ""), source.licence)),
             metadata=metadata,
         )
 
@@ -207,6 +209,12 @@ def find_host(uri: str) -> str:
 
 
 _clean_common = lru_cache(1024)(clean_line)  # what most records of a source have in common
+_clean_language = lru_cache(1024)(clean_language)
+
+
+@lru_cache(1024)
+def _clean_licence(text: str) -> str:
+    return clean_licence(clean_line(text))
 
 
 def _known(*values: str) -> str:
@@ -228,7 +236,10 @@ def _as_draft(found: Extracted) -> Draft:
 
 
 def _name(uri: str) -> str:
-    return PurePosixPath(_file_name(uri)).stem
+    """Return the last part of an address without its ending."""
+    name = _file_name(uri)
+    dot = name.rfind(".")
+    return name[:dot] if 0 < dot < len(name) - 1 else name
 
 
 def _file_name(uri: str) -> str:

@@ -2,11 +2,14 @@
 
 A text is the set of its runs of five words (of nine characters where it has few words); a signature estimates how much two sets have in
 common (Jaccard). Two texts are compared when one band of their signatures is equal, and joined when the signatures agree in enough places.
-Everything depends on the texts alone, not on their order or number. Knows no language, no files and no corpus.
+Everything depends on the texts alone, not on their order or number; `cluster` does it for texts in memory, the build for those that are not,
+of the same parts: `candidates`, `agreement`, `Forest`. Knows no language, no files and no corpus.
 Sources: Broder 1997 (MinHash); Leskovec, Rajaraman, Ullman, *Mining of Massive Datasets*, ch. 3 (bands).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,9 @@ Signatures = npt.NDArray[np.uint32]
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY = np.uint32(0xFFFFFFFF)
 _ALL_PAIRS = 32  # a bucket of up to so many texts is compared pair by pair
+PAIRS = 16_384
+"""Pairs that are looked at together: their signatures (1 kB a text) are in memory."""
+_FEW_JOINED = 100_000  # pairs that wait, at least, before a forest is made anew
 
 
 class NearOptions(StageOptions):
@@ -135,68 +141,138 @@ def agreement(signatures: Signatures, left: Ints, right: Ints) -> npt.NDArray[np
     return result
 
 
+def least_agreement(threshold: float, places: int) -> float:
+    """Return how much signatures must agree: the threshold less the standard error of the estimate, without which half of the pairs exactly
+    at the threshold would be missed."""
+    return threshold - (threshold * (1 - threshold) / places) ** 0.5 if places else 0.0
+
+
 def cluster(bands: U64, signatures: Signatures | None = None, threshold: float = 0.8) -> Ints:
     """Return a label for each text, the smallest number in its cluster: texts are joined by pairs that share a band and, when there are
-    signatures, agree in at least `threshold` of their places.
-
-    The estimate may fall short of the threshold by its standard error: without that, half of the pairs exactly at it would be missed.
-    Works band by band: 16 bytes a text. Which texts are together does not depend on their order.
-    """
+    signatures, agree in `least_agreement` of their places. Which texts are together does not depend on their order."""
     parents = np.arange(len(bands), dtype=np.int64)
-    floor = 0.0
-    if signatures is not None and signatures.shape[1]:
-        floor = threshold - (threshold * (1 - threshold) / signatures.shape[1]) ** 0.5
+    floor = least_agreement(threshold, signatures.shape[1]) if signatures is not None else 0.0
+    ties = bands[:, 0] if signatures is None else signatures[:, 0]
     for band in range(bands.shape[1]):
-        left, right = _candidates(
-            bands[:, band], bands[:, 0] if signatures is None else signatures[:, 0].astype(np.uint64)
-        )
-        left, right = _leave_out_joined(parents, left, right)
-        if signatures is not None:
-            close = agreement(signatures, left, right) >= floor
-            left, right = left[close], right[close]
-        for one, other in zip(left.tolist(), right.tolist(), strict=True):
-            _join(parents, one, other)
-    return _roots(parents)
+        order = np.argsort(bands[:, band], kind="stable")
+        for one, other in candidates(bands[order, band], lambda places, order=order: ties[order[places]]):  # type: ignore[misc]
+            left, right = order[one], order[other]
+            if signatures is not None:
+                close = agreement(signatures, left, right) >= floor
+                left, right = left[close], right[close]
+            parents = join(parents, left, right)
+    return parents
 
 
-def _candidates(keys: U64, tie_breaker: U64) -> tuple[Ints, Ints]:
-    """Return the pairs to compare: all within a small bucket, neighbours and the first with each in a large one."""
-    order = np.lexsort((tie_breaker, keys)).astype(np.int64)
-    ordered = keys[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(keys) else np.zeros(0, int)
-    sizes = np.diff(np.append(starts, len(keys)))
-    several = (sizes > 1) & (ordered[starts] != 0) if len(keys) else sizes > 1
-    lefts, rights = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for start, size in zip(starts[several].tolist(), sizes[several].tolist(), strict=True):
-        members = order[start : start + size]
-        if size <= _ALL_PAIRS:
-            first, second = np.triu_indices(size, 1)
-            lefts.append(members[first])
-            rights.append(members[second])
-        else:
-            lefts += [members[:-1], np.full(size - 1, members[0])]
-            rights += [members[1:], members[1:]]
-    return np.concatenate(lefts), np.concatenate(rights)
+def candidates(keys: U64, ties: Callable[[Ints], npt.NDArray[np.unsignedinteger]]) -> Iterator[tuple[Ints, Ints]]:
+    """Yield the pairs to compare, about `PAIRS` at a time: all within a small bucket; in a large one neighbours, and the first with each.
+
+    `keys` are those of one band, sorted; equal ones, but for 0, make a bucket, and pairs are of places in `keys`. A large bucket is put into
+    the order of its members' `ties`, of which as many places are asked for at a time as there are in one bucket, or `PAIRS`.
+    """
+    same = np.concatenate(([False], (keys[1:] == keys[:-1]) & (keys[1:] != 0))) if len(keys) else np.zeros(0, bool)
+    order = np.flatnonzero(same | np.append(same[1:], False)) if len(keys) else np.zeros(0, np.int64)
+    starts = np.flatnonzero(~same[order])
+    sizes = np.diff(np.append(starts, len(order)))
+    for first, last in _stretches(sizes * (sizes > _ALL_PAIRS)):
+        large = np.repeat(sizes[first:last] > _ALL_PAIRS, sizes[first:last])
+        places = starts[first] + np.flatnonzero(large)
+        bucket = np.repeat(np.arange(first, last), sizes[first:last])[large]
+        members = order[places]
+        order[places] = members[np.lexsort((ties(members), bucket))]
+    lefts: list[Ints] = []
+    rights: list[Ints] = []
+    for left, right in _pairs(starts, sizes, len(order)):
+        lefts.append(order[left])
+        rights.append(order[right])
+        if sum(map(len, lefts)) >= PAIRS:
+            yield np.concatenate(lefts), np.concatenate(rights)
+            lefts, rights = [], []
+    if lefts:
+        yield np.concatenate(lefts), np.concatenate(rights)
 
 
-def _leave_out_joined(parents: Ints, left: Ints, right: Ints) -> tuple[Ints, Ints]:
-    roots = _roots(parents)
-    apart = roots[left] != roots[right]
-    return left[apart], right[apart]
+def _stretches(weights: Ints) -> Iterator[tuple[int, int]]:
+    """Yield first and last of stretches of numbers that weigh about `PAIRS` together; those that weigh nothing at all are left out."""
+    some = np.flatnonzero(weights)
+    group = (np.cumsum(weights[some]) - 1) // PAIRS
+    bounds = np.flatnonzero(np.diff(group, prepend=-1)) if len(some) else np.zeros(0, np.int64)
+    for first, last in zip(bounds.tolist(), np.append(bounds[1:], len(some)).tolist(), strict=False):
+        yield int(some[first]), int(some[last - 1]) + 1
 
 
-def _join(parents: Ints, one: int, other: int) -> None:
-    """Put two trees together under the smaller root."""
-    one, other = _root(parents, one), _root(parents, other)
-    if one != other:
-        parents[max(one, other)] = min(one, other)
+def _pairs(starts: Ints, sizes: Ints, count: int) -> Iterator[tuple[Ints, Ints]]:
+    """Yield pairs of places in buckets that lie behind each other, at most `PAIRS` at a time."""
+    for begin in range(0, count, PAIRS):
+        here = np.arange(begin, min(count, begin + PAIRS))
+        bucket = np.searchsorted(starts, here, side="right") - 1
+        first, last = starts[bucket], starts[bucket] + sizes[bucket]
+        large = sizes[bucket] > _ALL_PAIRS
+        small = ~large
+        for distance in range(1, _ALL_PAIRS):
+            left = here[small & (here + distance < last)]
+            if not len(left):
+                break
+            yield left, left + distance
+        if large.any():
+            left = here[large & (here + 1 < last)]
+            yield left, left + 1
+            right = here[large & (here > first)]
+            yield first[right - begin], right
 
 
-def _root(parents: Ints, number: int) -> int:
-    while parents[number] != number:
-        parents[number] = parents[parents[number]]
-        number = int(parents[number])
-    return number
+def join(parents: Ints, left: Ints, right: Ints) -> Ints:
+    """Return the roots of all texts after some pairs were joined. `parents` are roots, and so is the result: the smallest text of each tree."""
+    while True:
+        left, right = parents[left], parents[right]
+        apart = left != right
+        if not apart.any():
+            return parents
+        left, right = left[apart], right[apart]
+        parents = parents.copy()
+        np.minimum.at(parents, np.maximum(left, right), np.minimum(left, right))
+        parents = _roots(parents)
+
+
+class Forest:
+    """Texts that were joined, known by any numbers, and no others: `members`, sorted, and the smallest text of the cluster of each, `roots`.
+
+    New pairs wait until there are half as many as there are members: the forest is made anew a few times, not for every pair.
+    """
+
+    def __init__(self) -> None:
+        self.members: U64 = np.zeros(0, np.uint64)
+        self.roots: U64 = np.zeros(0, np.uint64)
+        self._left: list[U64] = []
+        self._right: list[U64] = []
+        self._waiting = 0
+
+    def add(self, left: U64, right: U64) -> None:
+        """Join pairs."""
+        self._left.append(left)
+        self._right.append(right)
+        self._waiting += len(left)
+        if self._waiting >= max(_FEW_JOINED, len(self.members) // 2):
+            self.settle()
+
+    def settle(self) -> None:
+        """Join what waits."""
+        left = np.concatenate([self.members, *self._left])
+        right = np.concatenate([self.roots, *self._right])
+        self._left, self._right, self._waiting = [], [], 0
+        self.members, places = np.unique(np.concatenate((left, right)), return_inverse=True)
+        parents = join(np.arange(len(self.members)), places[: len(left)], places[len(left) :])
+        self.roots = self.members[parents]
+
+    def apart(self, left: U64, right: U64) -> npt.NDArray[np.bool_]:
+        """Tell which pairs are not known to be joined yet; those that wait are not looked at."""
+        if not len(self.members):
+            return np.ones(len(left), bool)
+        return np.asarray(self._root(left) != self._root(right))
+
+    def _root(self, texts: U64) -> U64:
+        place = np.minimum(np.searchsorted(self.members, texts), len(self.members) - 1)
+        return np.where(self.members[place] == texts, self.roots[place], texts)
 
 
 def _roots(parents: Ints) -> Ints:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -20,10 +20,14 @@ from pydantic import Field, model_validator
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.stages.options import StageOptions
 from samovar.corpus.stages.rules import Table, list_languages, load_language, load_neutral
+from samovar.corpus.stages.scan import batches_of
+from samovar.corpus.stages.sieve import Look, Sieve, Stretch
 from samovar.errors import UsageError
 
 _MIN_DIGITS = 5  # no kind that asks for digits asks for fewer, but for optional ones
-_STRETCH = re.compile(rf"[0-9](?:[ \u00a0().,№/+-]{{0,3}}[0-9]){{{_MIN_DIGITS - 1},}}")
+_MAX_GAP = 3
+_BETWEEN = " \u00a0().,№/+-"
+_STRETCH = re.compile(rf"[0-9](?:[{_BETWEEN}]{{0,{_MAX_GAP}}}[0-9]){{{_MIN_DIGITS - 1},}}")
 _BEFORE = 4  # characters before its first digit that a number's pattern may begin with
 _LONGEST = 200  # characters from the beginning of a match that its pattern may look at
 _DIGITS = re.compile(r"\d")
@@ -34,6 +38,7 @@ _LOOK_ALIKES = (
     *zip("\uff0b\uff20\uff08\uff09\uff0e", "+@().", strict=True),
 )
 """Dashes, spaces and digits (Arabic-Indic, Persian, Devanagari, full width) that typesetters use, and what they stand for."""
+_REMEMBERED = 200  # characters: shorter texts are titles, dates, names of authors, and come again
 _SEPARATED = re.compile(r"^\+|[ \u00a0()-]")
 
 
@@ -71,17 +76,23 @@ class Kind:
     needs: tuple[str, ...]
     digits: int
     lines: bool = False
+    together: int = 0
+    inside: bool = False
 
     def may_occur(self, text: str, num_digits: int) -> bool:
         """Tell cheaply whether the pattern is worth trying; `num_digits` is the length of the text's longest number."""
-        if num_digits < self.digits and self.digits >= _MIN_DIGITS:  # shorter numbers are not counted
-            return False
-        return not self.needs or self.looks_at_numbers or self.has_needed(text)
+        return num_digits >= self.least and (not self.needs or self.looks_at_numbers or self.has_needed(text))
+
+    @property
+    def least(self) -> int:
+        """The digits that the text's longest number must have; 0 where any will do, for numbers shorter than `_MIN_DIGITS` are not counted."""
+        asked = max(self.digits, self.together)
+        return asked if asked >= _MIN_DIGITS else 0
 
     @property
     def looks_at_numbers(self) -> bool:
-        """Whether only numbers of some length behind a word are meant: then the word is looked for last."""
-        return self.near is not None and self.digits >= _MIN_DIGITS
+        """Whether matches are looked for at numbers of some length alone; a word that must stand before them is looked for last."""
+        return (self.inside or self.near is not None) and self.digits >= _MIN_DIGITS
 
     def has_needed(self, text: str) -> bool:
         """Tell whether one of `needs` is in a text."""
@@ -96,6 +107,32 @@ class Kind:
         return all(check(found.group()) for check in self.checks)
 
 
+class _Masks:
+    """The kinds that are looked for in texts of a language, and what tells that a text has none of them."""
+
+    def __init__(self, kinds: list[Kind]) -> None:
+        self.kinds = kinds
+        self._mask_short = lru_cache(maxsize=10_000)(lambda text: mask_text(text, kinds))
+        by_strings = [kind for kind in kinds if not kind.least]
+        self._sieve: Sieve | None = None
+        if all(kind.needs for kind in by_strings):
+            needs = [need for kind in by_strings for need in kind.needs]
+            self._sieve = Sieve(needs, _MIN_DIGITS, _MAX_GAP, _BETWEEN, _LOOK_ALIKES)
+
+    def find_suspects(self, texts: list[str]) -> Mapping[int, Look | None]:
+        """Return those texts, by their ids, that may hold something, with what is known of them."""
+        if self._sieve is None:
+            return {id(text): None for text in texts}
+        found: dict[int, Look | None] = {}
+        for batch in batches_of(texts, len):
+            found.update((id(batch[number]), look) for number, look in self._sieve.look(batch).items())
+        return found
+
+    def mask(self, text: str, look: Look | None) -> tuple[str, Counter[str]]:
+        """Do `mask_text`; the result is not to be changed."""
+        return self._mask_short(text) if len(text) <= _REMEMBERED else mask_text(text, self.kinds, look)
+
+
 class Personal:
     """Replace personal data by masks such as ``<email>``."""
 
@@ -103,27 +140,36 @@ class Personal:
 
     def __init__(self, options: PersonalOptions | None = None) -> None:
         self._options = options or PersonalOptions()
-        self._kinds: dict[str, list[Kind]] = {}
+        self._masks: dict[str, _Masks] = {}
         known = {kind.name for tag in ("und", *self._options.packs) for kind in list_kinds(tag)}
         self._all = frozenset(known)
 
     def apply(self, items: list[Item], notes: Notes) -> list[Item]:
         """Return the items with masked texts; how many of each kind were masked is noted as a change."""
-        return [item for item in items if self._mask(item, notes)]
+        suspects: dict[int, Look | None] = {}
+        for language in {item.language for item in items}:
+            of_language = [item for item in items if item.language == language]
+            texts = [text for item in of_language for text in (item.text, item.title, *item.metadata.values())]
+            suspects |= self._masks_for(language).find_suspects(texts)
+        return [item for item in items if self._mask(item, suspects, notes)]
 
-    def _mask(self, item: Item, notes: Notes) -> bool:
-        kinds = self._kinds.get(item.language)
-        if kinds is None:
-            kinds = self._kinds[item.language] = self._choose(item.language)
-        item.text, counts = mask_text(item.text, kinds)
-        item.title, more = mask_text(item.title, kinds)
-        counts += more
+    def _mask(self, item: Item, suspects: Mapping[int, Look | None], notes: Notes) -> bool:
+        """Mask the texts of an item among those whose ids are given; none of them has been replaced before."""
+        masks = self._masks_for(item.language)
+        counts: Counter[str] = Counter()
+        if id(item.text) in suspects:
+            item.text, more = masks.mask(item.text, suspects[id(item.text)])
+            counts.update(more)
+        if id(item.title) in suspects:
+            item.title, more = masks.mask(item.title, suspects[id(item.title)])
+            counts.update(more)
         for key, value in item.metadata.items():
-            item.metadata[key], more = mask_text(value, kinds)
-            counts += more
+            if id(value) in suspects:
+                item.metadata[key], more = masks.mask(value, suspects[id(value)])
+                counts.update(more)
         for kind, count in sorted(counts.items()):
             notes.change(item.uri, self.name, kind, count)
-        if _names_somebody(item.uri, kinds):
+        if _names_somebody(item.uri, masks.kinds):
             if self._options.addresses == "drop":
                 notes.drop(item.uri, self.name, "personal_address")
                 return False
@@ -133,6 +179,11 @@ class Personal:
             notes.drop(item.uri, self.name, "much_personal_data", total)
             return False
         return True
+
+    def _masks_for(self, language: str) -> _Masks:
+        if language not in self._masks:
+            self._masks[language] = _Masks(self._choose(language))
+        return self._masks[language]
 
     def mask_sample(self, text: str) -> str:
         """Return a piece of a dropped text, whose language may not be known, with the personal data of all languages masked."""
@@ -155,12 +206,14 @@ def _names_somebody(uri: str, kinds: list[Kind]) -> bool:
     return any(kind.pattern.search(plain) for kind in kinds if kind.name.startswith("email"))
 
 
-def mask_text(text: str, kinds: list[Kind]) -> tuple[str, Counter[str]]:
-    """Return the text with everything of the kinds masked, and how many of each there were."""
+def mask_text(text: str, kinds: list[Kind], look: Look | None = None) -> tuple[str, Counter[str]]:
+    """Return the text with everything of the kinds masked, and how many of each there were. `look`: what a sieve for these kinds saw in it."""
     counts: Counter[str] = Counter()
-    plain = straighten(text)
-    numbers = _find_numbers(plain)
+    plain = straighten(text) if look is None or look.odd else text
+    numbers = _find_numbers(plain) if look is None else look.numbers
     for kind in kinds:
+        if look is not None and not look.needed and not kind.least:
+            continue
         if kind.may_occur(plain, max((digits for _, _, digits in numbers), default=0)):
             spans = _find_kind(plain, kind, numbers)
             if spans:
@@ -168,7 +221,7 @@ def mask_text(text: str, kinds: list[Kind]) -> tuple[str, Counter[str]]:
                 masked = _put(text, spans, kind.mask)
                 plain = masked if plain is text else _put(plain, spans, kind.mask)
                 text = masked
-                numbers = _find_numbers(plain)
+                numbers, look = _find_numbers(plain), None
     return text, counts
 
 
@@ -192,22 +245,32 @@ def _put(text: str, spans: list[tuple[int, int]], mask: str) -> str:
     return "".join((*pieces, text[done:]))
 
 
-def _find_kind(text: str, kind: Kind, numbers: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+def _find_kind(text: str, kind: Kind, numbers: list[Stretch]) -> list[tuple[int, int]]:
     if kind.looks_at_numbers:
-        return _find_near(text, kind, numbers)
+        return _find_at_numbers(text, kind, numbers)
     if not kind.lines:
         return _find_in(text, kind)
     spans: list[tuple[int, int]] = []
-    place = 0
-    for line in text.split("\n"):
-        if kind.has_needed(line):
-            spans += ((place + start, place + end) for start, end in _find_in(line, kind))
-        place += len(line) + 1
+    for start, end in _lines_with(text, kind.needs):
+        spans += ((start + first, start + last) for first, last in _find_in(text[start:end], kind))
     return spans
 
 
-def _find_near(text: str, kind: Kind, numbers: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
-    """Find numbers behind a word: the pattern is tried at the numbers alone, a bracket or sign before them included."""
+def _lines_with(text: str, needs: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Return start and end of the lines in which one of the strings stands, in order."""
+    found: dict[int, int] = {}
+    for need in needs:
+        place = text.find(need)
+        while place >= 0:
+            end = text.find("\n", place)
+            end = end if end >= 0 else len(text)
+            found[text.rfind("\n", 0, place) + 1] = end
+            place = text.find(need, end)
+    return sorted(found.items())
+
+
+def _find_at_numbers(text: str, kind: Kind, numbers: list[Stretch]) -> list[tuple[int, int]]:
+    """Find what begins at a number: the pattern is tried there alone, a bracket or sign before it included."""
     spans: list[tuple[int, int]] = []
     done = 0
     for start, end, digits in numbers:
@@ -226,7 +289,7 @@ def _find_in(text: str, kind: Kind) -> list[tuple[int, int]]:
     return [found.span() for found in kind.pattern.finditer(text) if kind.accepts(found)]
 
 
-def _find_numbers(text: str) -> list[tuple[int, int, int]]:
+def _find_numbers(text: str) -> list[Stretch]:
     """Return start, end and number of digits of the stretches of digits and separators that have `_MIN_DIGITS` at least."""
     return [(found.start(), found.end(), len(_DIGITS.findall(found.group()))) for found in _STRETCH.finditer(text)]
 
@@ -268,6 +331,8 @@ def _make_kind(name: str, language: str) -> Kind:
             tuple(table.get("needs", ())),
             int(table.get("digits", 0)),
             bool(table.get("lines", False)),
+            int(table.get("together", 0)),
+            bool(table.get("inside", False)),
         )
     except (KeyError, re.error, TypeError) as error:
         raise UsageError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -213,6 +213,26 @@ class Scan:
         owner = self.text_of_words()
         inside = np.flatnonzero(owner[:count] == owner[size - 1 :])
         return mix(hashes[inside]), inside
+
+
+def hash_runs(scan: Scan, sizes: Sequence[int]) -> Iterator[tuple[int, U64]]:
+    """Yield, for sizes in rising order, the unmixed hash of every run of so many words, by the number of its first word; each size goes on from
+    the one before. Runs that reach into the next text are among them: see `within_texts`."""
+    hashes, done = scan.words, 1
+    for size in sizes:
+        count = max(0, len(scan.words) - size + 1)
+        hashes = hashes[:count].copy()
+        for place in range(done, size):
+            hashes *= _BASE
+            hashes += scan.words[place : place + count]
+        done = size
+        yield size, hashes
+
+
+def within_texts(scan: Scan, first: Ints, size: int) -> Ints:
+    """Return those of the words from which `size` words lie within one text."""
+    ends = scan.first_words[np.searchsorted(scan.first_words, first, "right")]
+    return first[first + size <= ends]
 
 
 def scan_texts(texts: list[str]) -> Scan:

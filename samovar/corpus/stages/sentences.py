@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from samovar.corpus.stages.scan import Ints, Scan, scan_texts
+from samovar.corpus.stages.scan import U64, Ints, Scan, hash_runs, scan_texts, within_texts
 
 _FILTER_BITS = 16
 _ENDS = frozenset(map(ord, "?!.…\u037e\u061f\u203d\u3002\uff1f\uff01"))
@@ -20,7 +20,7 @@ class Sentences:
     """Short items: the words of each, found by the hash of the first `num_first`."""
 
     def __init__(self, num_first: int) -> None:
-        self._num_first = num_first
+        self.num_first = num_first
         self._items: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
         self._filter = np.zeros(1 << _FILTER_BITS, bool)
 
@@ -33,22 +33,22 @@ class Sentences:
         if not stripped or ord(stripped[-1]) not in _ENDS:
             return False
         scan = scan_texts([text])
-        hashes, first = scan.ngrams(self._num_first)
-        if not len(first):
+        [(_, hashes)] = hash_runs(scan, (self.num_first,))
+        if not len(hashes):
             return False
         self._items.setdefault(int(hashes[0]), []).append((number, tuple(scan.words.tolist())))
         self._filter[int(hashes[0]) >> (64 - _FILTER_BITS)] = True
         return True
 
-    def find(self, scan: Scan) -> list[tuple[int, int]]:
-        """Return pairs of text and item, each once, in order."""
+    def find(self, scan: Scan, hashes: U64) -> list[tuple[int, int]]:
+        """Return pairs of text and item, each once, in order; `hashes` are those of `hash_runs` for `num_first` words."""
         if not self._items:
             return []
-        hashes, first = scan.ngrams(self._num_first)
         found: set[tuple[int, int]] = set()
-        for place in np.flatnonzero(self._filter[hashes >> np.uint64(64 - _FILTER_BITS)]).tolist():
+        first = np.flatnonzero(self._filter.take((hashes >> np.uint64(64 - _FILTER_BITS)).view(np.int64)))
+        for place in within_texts(scan, first, self.num_first).tolist():
             for number, words in self._items.get(int(hashes[place]), ()):
-                if (text := _find_text(scan, int(first[place]), words)) >= 0:
+                if (text := _find_text(scan, place, words)) >= 0:
                     found.add((text, number))
         return sorted(found)
 

@@ -7,6 +7,9 @@ punctuation) is replaced by Unicode categories.
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,7 +50,7 @@ _TOP = (2, 4)
 _SIZES = (2, 4, 5, 10)
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SLOTS = 1 << 16  # for some 8,000 runs of words at a time: one in eight shares a slot by chance
-_BULLETS = np.array([ord(sign) for sign in "•‣▪▫●○■□◦·∙*-–—►▶➢✓✔"], np.uint32)
+_BULLETS = "•‣▪▫●○■□◦·∙*-–—►▶➢✓✔"
 _DOTS, _ELLIPSIS = ord("."), 0x2026
 
 
@@ -72,10 +75,15 @@ def _per_text(scan: Scan, owner: Ints, weights: Floats | Ints | npt.NDArray[np.b
     return np.bincount(owner, weights, minlength=len(scan)).astype(np.float64)
 
 
+def _sums(values: Floats | Ints | npt.NDArray[np.bool_], bounds: Ints) -> Floats:
+    """Return the sums of whole numbers between bounds."""
+    before = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=before[1:])
+    return np.diff(before[bounds]).astype(np.float64)
+
+
 def _measure_characters(scan: Scan) -> dict[str, Floats]:
-    kinds = np.arange(256)
-    columns = np.stack([(kinds & bit) != 0 for bit in (LETTER, DIGIT, SYMBOL, PUNCTUATION, UPPER)], axis=1)
-    letters, digits, symbols, punctuation, upper = (_histogram(scan) @ columns.astype(np.float64)).T
+    letters, digits, symbols, punctuation, upper = _count_kinds(scan, (LETTER, DIGIT, SYMBOL, PUNCTUATION, UPPER))
     visible = letters + digits + symbols + punctuation
     return {
         "chars": visible,
@@ -88,11 +96,13 @@ def _measure_characters(scan: Scan) -> dict[str, Floats]:
     }
 
 
-def _histogram(scan: Scan) -> Floats:
-    """Return [n, 256]: how often each kind of character occurs in each text."""
-    result = np.zeros((len(scan), 256))
-    for number in range(len(scan)):
-        result[number] = np.bincount(scan.kinds[scan.texts[number] : scan.texts[number + 1]], minlength=256)
+def _count_kinds(scan: Scan, bits: tuple[int, ...]) -> Floats:
+    """Return [bits, n]: how many characters of each kind there are in each text."""
+    result = np.zeros((len(bits), len(scan)))
+    bounds = scan.texts.tolist()
+    for row, bit in enumerate(bits):
+        of_kind = (scan.kinds & np.uint8(bit)) != 0
+        result[row] = [np.count_nonzero(of_kind[start:end]) for start, end in pairwise(bounds)]
     return result
 
 
@@ -103,13 +113,11 @@ def _count_characters(scan: Scan, characters: str) -> Floats:
 
 def _find_longest_runs(scan: Scan) -> Floats:
     """Return the length of the longest run of one letter, digit or sign in each text."""
-    same = np.zeros(len(scan.codes) + 1, np.int8)
-    if len(scan.codes) > 1:
-        same[1:-1] = (scan.codes[1:] == scan.codes[:-1]) & (
-            scan.kinds[1:] & (LETTER | DIGIT | SYMBOL | PUNCTUATION) != 0
-        )
-    edges = np.flatnonzero(np.diff(same))
-    starts, lengths = edges[::2], edges[1::2] - edges[::2] + 1
+    pairs = np.flatnonzero(scan.codes[1:] == scan.codes[:-1])
+    pairs = pairs[(scan.kinds[pairs] & np.uint8(LETTER | DIGIT | SYMBOL | PUNCTUATION)) != 0]
+    edges = np.flatnonzero(np.diff(pairs) != 1)
+    first, last = np.append(0, edges + 1), np.append(edges, len(pairs) - 1)
+    starts, lengths = (pairs[first], last - first + 2) if len(pairs) else (pairs, pairs)
     result: Floats = np.minimum(1, np.diff(scan.texts) - 1).astype(np.float64)
     np.maximum.at(result, scan.text_of(starts), lengths)
     return result
@@ -117,7 +125,7 @@ def _find_longest_runs(scan: Scan) -> Floats:
 
 def _measure_words(scan: Scan) -> dict[str, Floats]:
     owner, count = scan.text_of_words(), scan.num_words().astype(np.float64)
-    has_letter = (np.bitwise_or.reduceat(scan.kinds, scan.starts) if len(scan.starts) else scan.kinds[:0]) & LETTER != 0
+    has_letter = _find_words_with_letters(scan)
     script = script_of(scan.folded[scan.starts])
     weights = np.where(has_letter, scan.lengths, 0)
     num_scripts = int(script.max(initial=0)) + 1
@@ -125,10 +133,22 @@ def _measure_words(scan: Scan) -> dict[str, Floats]:
     by_script = by_script.reshape(len(scan), num_scripts)
     return {
         "words": count,
-        "mean_word_length": _share(_per_text(scan, owner, scan.lengths), count),
-        "share_words_with_letters": _share(_per_text(scan, owner, has_letter), count),
+        "mean_word_length": _share(_sums(scan.lengths, scan.first_words), count),
+        "share_words_with_letters": _share(_sums(has_letter, scan.first_words), count),
         "share_main_script": _share(by_script.max(axis=1, initial=0), by_script.sum(axis=1)),
     }
+
+
+def _find_words_with_letters(scan: Scan) -> npt.NDArray[np.bool_]:
+    """Return which words have a letter: those that do not begin with one are looked through."""
+    has_letter: npt.NDArray[np.bool_] = (scan.kinds[scan.starts] & LETTER) != 0
+    others = np.flatnonzero(~has_letter)
+    if len(others):
+        lengths = scan.lengths[others]
+        first = np.cumsum(lengths) - lengths
+        places = np.repeat(scan.starts[others] - first, lengths) + np.arange(int(lengths.sum()))
+        has_letter[others] = (np.bitwise_or.reduceat(scan.kinds[places], first) & LETTER) != 0
+    return has_letter
 
 
 def _measure_lines(scan: Scan) -> dict[str, Floats]:
@@ -136,23 +156,35 @@ def _measure_lines(scan: Scan) -> dict[str, Floats]:
     ends = np.append(starts[1:], len(scan.codes) + 1) - 1
     full = ends > starts
     starts, ends = starts[full], ends[full]
-    owner, lengths = scan.text_of(starts), (ends - starts).astype(np.float64)
+    owner, lengths, bounds = scan.text_of(starts), ends - starts, np.searchsorted(starts, scan.texts)
     first, last, before = scan.codes[starts], scan.codes[ends - 1], scan.codes[np.maximum(ends - 3, 0)]
     ended = (scan.kinds[ends - 1] & PUNCTUATION) != 0
     ellipsis = (last == _ELLIPSIS) | ((last == _DOTS) & (before == _DOTS) & (lengths >= 3))
     hashes = np.concatenate(hash_lines_in(scan, _ALL_LINES))[full] if len(scan) else np.zeros(0, np.uint64)
     again = _find_repeated(hashes ^ mix(owner.astype(np.uint64))) & (hashes != 0)
-    count, chars = _per_text(scan, owner), _per_text(scan, owner, lengths)
+    count, chars = np.diff(bounds).astype(np.float64), _sums(lengths, bounds)
     return {
         "lines": count,
         "mean_line_words": _share(scan.num_words().astype(np.float64), count),
-        "share_short_lines": _share(_per_text(scan, owner, lengths <= _SHORT_LINE), count),
-        "share_ended_lines": _share(_per_text(scan, owner, ended), count),
-        "share_bullet_lines": _share(_per_text(scan, owner, np.isin(first, _BULLETS)), count),
-        "share_ellipsis_lines": _share(_per_text(scan, owner, ellipsis), count),
-        "share_duplicate_lines": _share(_per_text(scan, owner, again), count),
-        "share_duplicate_line_chars": _share(_per_text(scan, owner, again * lengths), chars),
+        "share_short_lines": _share(_sums(lengths <= _SHORT_LINE, bounds), count),
+        "share_ended_lines": _share(_sums(ended, bounds), count),
+        "share_bullet_lines": _share(_sums(_is_bullet(first), bounds), count),
+        "share_ellipsis_lines": _share(_sums(ellipsis, bounds), count),
+        "share_duplicate_lines": _share(_sums(again, bounds), count),
+        "share_duplicate_line_chars": _share(_sums(again * lengths, bounds), chars),
     }
+
+
+@cache
+def _bullets() -> npt.NDArray[np.bool_]:
+    table = np.zeros(1 << 16, bool)
+    table[[ord(sign) for sign in _BULLETS]] = True
+    return table
+
+
+def _is_bullet(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Return which characters are bullets."""
+    return _bullets()[np.minimum(codes, (1 << 16) - 1)]
 
 
 def _find_repeated(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
@@ -172,7 +204,7 @@ def _measure_repetition(scan: Scan) -> dict[str, Floats]:
     found = {}
     places: Ints = np.flatnonzero(behind >= min(_SIZES))
     for size in _SIZES:
-        places = places[behind[places] >= size]
+        places = places[np.flatnonzero(behind[places] >= size)]
         most, repeated, places = _count(_hash_run(scan.words, places, size), marks[places], places, len(scan))
         if size in _TOP:
             found[f"share_top_{size}gram"] = np.minimum(1.0, _share(np.where(most > 1, most, 0) * size, words))
@@ -190,15 +222,15 @@ def _hash_run(words: npt.NDArray[np.uint64], places: Ints, size: int) -> npt.NDA
     return hashes
 
 
-def _find_shared(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Return which values may occur more than once: those with a namesake in their lower bits, and a few others."""
-    slots = (hashes & np.uint64(_SLOTS - 1)).astype(np.intp)
-    last = np.zeros(_SLOTS, np.int32)
+def _find_shared(hashes: npt.NDArray[np.uint64]) -> Ints:
+    """Return the numbers of the values that may occur more than once: those with a namesake in their lower bits, and a few others."""
+    slots = (hashes & np.uint64(_SLOTS - 1)).view(np.int64)
+    last = np.empty(_SLOTS, np.int32)  # only what is written is read
     numbers = np.arange(len(slots), dtype=np.int32)
     last[slots] = numbers
     shared = np.zeros(_SLOTS, bool)
-    shared[slots[last[slots] != numbers]] = True
-    return shared[slots]
+    shared[slots[np.flatnonzero(last[slots] != numbers)]] = True
+    return np.flatnonzero(shared[slots])
 
 
 def _count(
@@ -211,12 +243,12 @@ def _count(
     Only those are sorted that share their place in a table with another one: nearly all occur once.
     """
     shared = _find_shared(hashes ^ (marks >> np.uint64(48)))
+    most, repeated = np.zeros(num_texts), np.zeros(num_texts)
+    if not len(shared):
+        return most, repeated, places[:0]
     keys = marks[shared] | (hashes[shared] >> np.uint64(16))
     order = np.argsort(keys)
     keys = keys[order]
-    most, repeated = np.zeros(num_texts), np.zeros(num_texts)
-    if not len(keys):
-        return most, repeated, places[:0]
     starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
     counts = np.diff(np.append(starts, len(keys)))
     texts = (keys[starts] >> np.uint64(48)).astype(np.int64)

@@ -241,6 +241,26 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
     assert (tmp_path / "out" / "thesis.txt").read_text() == "precious"
 
 
+def test_global_passes_cut_into_many_tasks_change_nothing(
+    make_recipe: MakeRecipe, inline: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(pages(90), caps={"host": 16, "language": 40})
+    expected = inline(recipe, tmp_path / "whole")
+    for name, value in (
+        ("pairs.RANGE_KEYS", 30), ("pairs.LEAST_KEYS", 40), ("clusters.RANGE_MEMBERS", 5), ("clusters._SLICE", 3),
+        ("balance.RANGE_ROWS", 10), ("build.RANGE_ROWS", 20), ("build.RANGE_LINES", 100),
+    ):  # fmt: skip
+        monkeypatch.setattr(f"samovar.corpus.build.{name}", value)
+    made = inline(recipe, tmp_path / "cut", keep_work=True)
+    work = tmp_path / "cut" / "work"
+    num_tasks = {path.name: len(list(path.glob("*.json"))) for path in work.iterdir() if path.is_dir()}
+    assert min(num_tasks[name] for name in ("exact", "lines", "pairs", "near")) > 1
+    assert (made["output_sha256"], made["clusters"]["near"]) == (
+        expected["output_sha256"],
+        expected["clusters"]["near"],
+    )
+
+
 @pytest.mark.slow
 def test_one_worker_or_two_give_the_same_bytes(make_recipe: MakeRecipe, inline: Build, tmp_path: Path) -> None:
     recipe = make_recipe(pages(120), files=5)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from build_makers import make_text, pages
+from build_makers import FAULTS, make_text, pages
 
 from samovar.corpus.build.build import build_corpus
 from samovar.corpus.build.folder import BuildFolder
@@ -153,6 +153,53 @@ def test_a_killed_builder_goes_on(seed: int, make_recipe: MakeRecipe, inline: Bu
     assert done.stdout.strip() == expected
     assert not (tmp_path / "out" / "work").exists()
     assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(("pass_", "moment"), [("pairs", 1), ("pairs", 2), ("clusters", 2), ("near", 3), ("caps", 1)])
+def test_a_worker_that_dies_in_a_global_pass_is_replaced(
+    pass_: str, moment: int, make_recipe: MakeRecipe, inline: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(pages(120), files=4, caps={"host": 15})
+    expected = inline(recipe, tmp_path / "calm")["output_sha256"]
+    monkeypatch.setattr("samovar.corpus.build.pairs.LEAST_KEYS", 500)
+    (tmp_path / "seen").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(FAULTS))
+    monkeypatch.setenv("SAMOVAR_TEST_DEATH", f"{pass_}:{moment}:{tmp_path / 'seen'}")
+    made = build_corpus(recipe, tmp_path / "out", workers=2)
+    died = sorted(path.name for path in (tmp_path / "seen").iterdir())
+    assert died[0] == f"{pass_} 00000" and (len(died) > 3) == (pass_ == "pairs")
+    assert made["output_sha256"] == expected
+
+
+SELF_KILLER = """
+import os, sys
+from pathlib import Path
+from samovar.corpus.build import build, pairs
+from samovar.corpus.build.recipe import load_recipe
+pairs.LEAST_KEYS = 500
+def watch(progress):
+    if progress.stage == sys.argv[3] and progress.tasks_done >= int(sys.argv[4]):
+        os.kill(os.getpid(), 9)
+print(build.build_corpus(load_recipe(Path(sys.argv[1])), Path(sys.argv[2]), workers=2, watch=watch)["output_sha256"])
+"""
+
+
+def test_a_builder_killed_between_tasks_of_a_global_pass_goes_on(
+    make_recipe: MakeRecipe, inline: Build, tmp_path: Path
+) -> None:
+    recipe = make_recipe(pages(120), files=4)
+    (tmp_path / "recipe.toml").write_text(
+        'name = "test"\n[[source]]\nname = "web"\nkind = "jsonl"\npaths = ["in/*.jsonl"]\n[contamination]\nreferences = []\n'
+    )
+    expected = inline(recipe, tmp_path / "calm")["output_sha256"]
+    command = [sys.executable, "-c", SELF_KILLER, str(tmp_path / "recipe.toml"), str(tmp_path / "out")]
+    for pass_, done in (("pairs", 2), ("clusters", 0), ("near", 1)):
+        assert subprocess.run([*command, pass_, str(done)], capture_output=True).returncode == -signal.SIGKILL
+        if pass_ == "pairs":
+            commits = list((tmp_path / "out" / "work" / "pairs").glob("*.json"))
+            assert 2 <= len(commits) < 10
+    done_ = subprocess.run([*command, "none", "0"], capture_output=True, text=True, check=True)
+    assert done_.stdout.strip() == expected
 
 
 def test_asked_to_stop_it_stops_and_goes_on(make_recipe: MakeRecipe, inline: Build, tmp_path: Path) -> None:

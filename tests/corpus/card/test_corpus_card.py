@@ -16,8 +16,10 @@ from card_makers import build_rows
 
 from samovar.corpus.build.reading import open_corpus
 from samovar.corpus.card import Card, compare_cards, ensure_card, make_card, render_card, write_card
-from samovar.corpus.card.coverage import Coverage, Entity, Finder, load_entities
+from samovar.corpus.card.coverage import Coverage
 from samovar.corpus.card.data import DATA, PAGE, percentiles
+from samovar.corpus.card.entities import Entity, load_entities
+from samovar.corpus.card.finder import Finder
 from samovar.corpus.card.survey import Survey, century_of
 from samovar.corpus.card.words import card_languages, card_words
 from samovar.errors import CorpusError

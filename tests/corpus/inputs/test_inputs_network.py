@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from input_makers import good, make_pages, pack, read_all
@@ -75,14 +76,14 @@ class RangeHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(
-    files: dict[str, bytes], cuts: set[int] | None = None, ranges: bool = True
+    files: dict[str, bytes], cuts: set[int] | None = None, ranges: bool = True, port: int = 0
 ) -> Iterator[tuple[str, list[int]]]:
     """Serve files; give the address, and the list that the sizes of the answers go into."""
     sizes: list[int] = []
     handler = type(
         "Handler", (RangeHandler,), {"files": files, "cuts": cuts or set(), "ranges": ranges, "sizes": sizes}
     )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -131,6 +132,89 @@ def test_http_that_is_gone_is_an_error() -> None:
         plan_splits(SourceSpec(name="t", kind="warc", paths=(f"{url}/none.warc.gz",)), 10**9)
 
 
+def free_port() -> int:
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class LateServer(threading.Thread):
+    """Begins to listen some time after its start, and ends when it is told."""
+
+    def __init__(self, port: int, seconds: float) -> None:
+        super().__init__(daemon=True)
+        self._port = port
+        self._seconds = seconds
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        if self._over.wait(self._seconds):
+            return
+        with serve({"/a.warc.gz": ARCHIVE}, port=self._port):
+            self._over.wait()
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    """It is not there yet when the build is planned, and gone when the reading begins."""
+    from samovar.corpus.build.build import build_corpus
+    from samovar.corpus.build.progress import Progress
+    from samovar.corpus.build.recipe import parse_recipe
+
+    port = free_port()
+    servers = [LateServer(port, 1.5)]
+    servers[0].start()
+
+    def watch(progress: Progress) -> None:
+        if progress.stage == "read" and len(servers) == 1:
+            servers[0].stop()
+            servers.append(LateServer(port, 4.0))
+            servers[1].start()
+
+    def recipe(path: str, seconds: float) -> Any:
+        source = {"name": "web", "kind": "warc", "paths": [path]}
+        stages = ["extract", "exact"]
+        return parse_recipe(
+            {"name": "t", "stages": stages, "source": [source], "limits": {"network_seconds": seconds}}, tmp_path
+        )
+
+    url = f"http://127.0.0.1:{port}/a.warc.gz"
+    made = build_corpus(recipe(url, 60), tmp_path / "remote", workers=1, watch=watch)
+    assert len(servers) == 2
+    servers[1].stop()
+    (tmp_path / "a.warc.gz").write_bytes(ARCHIVE)
+    local = build_corpus(recipe("a.warc.gz", 60), tmp_path / "local", workers=1)
+    assert made["output_sha256"] == local["output_sha256"] and made["documents"] == 60
+    started = time.monotonic()
+    with pytest.raises(InputError, match=r"cannot be (listed|opened): .*[Cc]onnect"):
+        build_corpus(recipe(url, 0), tmp_path / "gone", workers=1)
+    with pytest.raises(InputError, match=r"cannot be (listed|opened): .*[Cc]onnect"):
+        build_corpus(recipe(url, 2.5), tmp_path / "gone", workers=1)
+    assert time.monotonic() - started >= 2.5
+
+
+def test_what_is_missing_or_forbidden_is_not_waited_for() -> None:
+    waits: list[float] = []
+
+    def ask(error: Exception) -> None:
+        try:
+            raise error
+        except Exception as cause:
+            raise InputError("no") from cause
+
+    for error in (FileNotFoundError("a"), PermissionError("a"), ValueError("a")):
+        with pytest.raises(InputError):
+            places_module.be_patient(lambda error=error: ask(error), 60, waits.append)  # type: ignore[misc]
+    assert waits == []
+    with pytest.raises(InputError):
+        places_module.be_patient(lambda: ask(ConnectionRefusedError("a")), 60, waits.append)
+    assert waits == [1, 2, 4, 8, 16, 29]
+
+
 @pytest.mark.parametrize(
     ("url", "package"),
     (("gs://b/a", "gcsfs"), ("az://b/a", "adlfs"), ("abfs://b/a", "adlfs"), ("s3://b/a", "s3fs"), ("zip://x::gs://b/a.zip", "gcsfs")),
@@ -161,6 +245,8 @@ paths = ["{0}*.warc.gz"]
 name = "rows"
 kind = "jsonl"
 paths = ["{0}c.jsonl"]
+[limits]
+network_seconds = 3
 """
 
 

@@ -264,6 +264,24 @@ def test_members_cut_anywhere_are_read_as_one_stream(tmp_path: Path) -> None:
     assert good(read_all(path, "warc", 500)) == ALL
 
 
+@pytest.mark.parametrize("where", [0, 1, 3])
+@pytest.mark.parametrize("form", ["plain", "gz"])
+@pytest.mark.parametrize("all_lines", [True, False])
+def test_a_record_with_bare_cr_line_ends_is_a_row_and_takes_no_other_with_it(
+    tmp_path: Path, where: int, form: str, all_lines: bool
+) -> None:
+    records = make_pages(3)
+    bad = make_record("http://cr/", b"<p>text", WarcRecordType.resource, {"Content-Type": "text/html"})
+    head = bad if all_lines else bad.partition(b"\r\n")[2]
+    records.insert(where, bad[: len(bad) - len(head)] + head.replace(b"\r\n", b"\r"))
+    path = tmp_path / "a.warc"
+    path.write_bytes(pack(records, form))
+    for split_bytes in (10**9, 300):
+        found = read_all(path, "warc", split_bytes)
+        assert good(found) == ALL[:3]
+        assert [record.fault[0] for record in found if record.fault] == ["garbage"]
+
+
 def test_padding_and_unix_line_ends(tmp_path: Path) -> None:
     path = tmp_path / "a.warc.gz"
     path.write_bytes(pack(make_pages(3), "gz") + bytes(5000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from pydantic import ValidationError
 
 pytest.importorskip("rensa")
 
-from samovar.corpus.stages.near import MinHasher, NearOptions, agreement, cluster
+from samovar.corpus.stages import near
+from samovar.corpus.stages.near import Forest, MinHasher, NearOptions, agreement, candidates, cluster, least_agreement
 
 WORDS = [a + b + c for a in "бвгдклмнпрст" for b in "аеиоуы" for c in ("дка", "рный", "лить", "зм", "вать")]
 
@@ -85,6 +87,82 @@ def test_clusters_do_not_depend_on_order(draw: random.Random, copies: int) -> No
         return {frozenset(group) for group in found.values()}
 
     assert groups(texts, list(range(len(texts)))) == groups([texts[number] for number in order], order)
+
+
+def cluster_simply(bands: np.ndarray, signatures: np.ndarray, threshold: float) -> list[int]:
+    """The same without arrays: what `cluster` and the divided form must agree with."""
+    labels = list(range(len(bands)))
+    for band in range(bands.shape[1]):
+        buckets: dict[int, list[int]] = {}
+        for text in range(len(bands)):
+            if bands[text, band]:
+                buckets.setdefault(int(bands[text, band]), []).append(text)
+        for members in buckets.values():
+            pairs = [(one, other) for at, one in enumerate(members) for other in members[at + 1 :]]
+            if len(members) > 32:
+                members.sort(key=lambda text: (int(signatures[text, 0]), text))
+                pairs = [*pairwise(members), *((members[0], other) for other in members[1:])]
+            for one, other in pairs:
+                if (signatures[one] == signatures[other]).mean() >= least_agreement(threshold, signatures.shape[1]):
+                    low, high = sorted((labels[one], labels[other]))
+                    labels = [low if label == high else label for label in labels]
+    return labels
+
+
+@st.composite
+def sketches(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Bands and signatures that collide often, some buckets larger than what is compared pair by pair."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    count, width = draw(st.integers(0, 90)), draw(st.integers(1, 4))
+    signatures = rng.integers(0, draw(st.integers(1, 6)), (count, 2 * width)).astype(np.uint32)
+    keys = rng.integers(0, draw(st.sampled_from([1, 2, 5, 40])) + 1, (count, width)).astype(np.uint64)
+    return keys * np.uint64(2**58), signatures
+
+
+@settings(max_examples=60, deadline=None)
+@given(sketches(), st.sampled_from([0.3, 0.5, 0.8]), st.sampled_from([1, 7, 16_384]), st.sampled_from([0, 100_000]))
+def test_arrays_and_divided_work_give_the_same_clusters(
+    made: tuple[np.ndarray, np.ndarray], threshold: float, pairs: int, few: int
+) -> None:
+    bands, signatures = made
+    expected = cluster_simply(bands, signatures, threshold)
+    floor = least_agreement(threshold, signatures.shape[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near, "PAIRS", pairs)
+        patch.setattr(near, "_FEW_JOINED", few)
+        assert cluster(bands, signatures, threshold).tolist() == expected
+        whole = Forest()
+        for band in range(bands.shape[1]):
+            part = Forest()
+            order = np.argsort(bands[:, band], kind="stable")
+            for one, other in candidates(bands[order, band], lambda at, order=order: signatures[order[at], 0]):
+                left, right = (order[places].astype(np.uint64) for places in (one, other))
+                apart = part.apart(left, right)
+                left, right = left[apart], right[apart]
+                close = agreement(signatures, left.astype(np.int64), right.astype(np.int64)) >= floor
+                part.add(left[close], right[close])
+            part.settle()
+            whole.add(part.members, part.roots)
+        whole.settle()
+    labels = np.arange(len(bands))
+    labels[whole.members.astype(np.int64)] = whole.roots
+    assert labels.tolist() == expected
+
+
+def test_candidates_of_a_huge_bucket_come_in_pieces() -> None:
+    keys = np.repeat(np.array([1, 2, 3, 9], np.uint64), [1, 200_000, 5, 40_000])
+    sizes, asked = [], []
+
+    def ties(places: np.ndarray) -> np.ndarray:
+        asked.append(len(places))
+        return (places[::-1] % 1000).astype(np.uint32)
+
+    for left, right in candidates(keys, ties):
+        sizes.append(len(left))
+        assert (keys[left] == keys[right]).all()
+    assert asked == [200_000, 40_000]
+    assert sum(sizes) == 2 * 199_999 + 10 + 2 * 39_999
+    assert max(sizes) < 3 * near.PAIRS
 
 
 def test_labels_are_the_smallest_member() -> None:

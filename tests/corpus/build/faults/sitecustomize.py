@@ -4,7 +4,9 @@ The worker itself is the real one; only the place where a text goes wrong is cho
 """
 
 import os
+import signal
 import time
+from pathlib import Path
 from typing import Any
 
 MARKS = ("CRASH", "HANG", "BLOAT", "RAISE", "EXIT")
@@ -46,5 +48,32 @@ def patch() -> None:
     quality.Quality.apply = apply_or_fail  # type: ignore[method-assign]
 
 
+def die_once(stage: str, moment: int, seen: Path) -> None:
+    """Kill the first worker at each task of a pass when it puts something on the disk for the so-many-th time: a file, or the commit."""
+    from samovar.corpus.build import child
+
+    run, sync = child._run, os.fsync
+    left = [0]
+
+    def run_or_die(place: Any, task: Any) -> Any:
+        mark = seen / task.name
+        if task.stage == stage and not mark.exists():
+            mark.touch()
+            left[0] = moment
+        return run(place, task)
+
+    def sync_or_die(descriptor: int) -> None:
+        if left[0] == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        sync(descriptor)
+
+    child._run = run_or_die
+    os.fsync = sync_or_die
+
+
 if os.environ.get("SAMOVAR_TEST_FAULTS"):
     patch()
+if os.environ.get("SAMOVAR_TEST_DEATH"):
+    _stage, _moment, _seen = os.environ["SAMOVAR_TEST_DEATH"].split(":", 2)
+    die_once(_stage, int(_moment), Path(_seen))
