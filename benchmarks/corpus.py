@@ -3,6 +3,7 @@
     python benchmarks/corpus.py pipeline --pages 1000 --rounds 3 --peer /tmp/datatrove-venv
     python benchmarks/corpus.py inputs --megabytes 2000        # a few minutes, once: what the memory part reads
     python benchmarks/corpus.py extraction | limit | workers | ray | memory | near | add
+    python benchmarks/corpus.py limit --weight 60              # the same, on pages with the markup of the web around them
 
 Each part stands alone and takes under five minutes on two quiet cores with its defaults. CPU seconds are those of all processes of a run, of
 which the same run over one page (start, imports, models) is taken off; both are printed. The peer lives in a virtual environment of its own:
@@ -42,6 +43,7 @@ from corpus_inputs import (
     write_warc,
 )
 from corpus_process import Used, run
+from corpus_web import dress_pages
 
 PEER = Path("/tmp/datatrove-venv")
 HERE = Path(__file__).parent
@@ -242,28 +244,32 @@ with open(sys.argv[1], "rb") as stream:
     for record in ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=True):
         text = extract_plain_text(HTMLTree.parse_from_bytes(record.reader.read(), "utf-8"), main_content=True)
         chars += len(text); pages += 1
-print(time.process_time() - started)
+print(time.process_time() - started, chars)
 """
 
 
 def compare_limit(given: argparse.Namespace, work: Path) -> None:
-    """(b) All stages against reading the WARC and extracting with resiliparse alone: the share of the speed that is left."""
+    """(b) All stages against reading the WARC and extracting with resiliparse alone: the share of the speed that is left. With ``--weight`` both
+    read the same bodies in made-up site templates, which weigh what pages of a crawl weigh (`corpus_web`)."""
     pages = sample_pages(real_pages(given.cache), given.pages)
+    pages = list(dress_pages(pages, 1000 * given.weight)) if given.weight else pages
     warc, one = work / "pages.warc.gz", work / "one.warc.gz"
-    write_warc(warc, pages)
+    num_bytes = write_warc(warc, pages)
     write_warc(one, pages[:1])
     recipe = write_recipe(work / "recipe.toml", str(warc), all_stages())
-    start = statistics.median(
-        build(write_recipe(work / "one.toml", str(one), all_stages()), work / "out")[0].cpu for _ in range(3)
-    )
-    bare, full = [], []
-    for _ in range(given.rounds):
-        bare.append(float(run([sys.executable, "-c", _BARE, str(warc)]).out))
-        full.append(build(recipe, work / "out")[0].cpu)
-    limit, net = statistics.median(bare), statistics.median(full) - start
+    single = write_recipe(work / "one.toml", str(one), all_stages())
+    start = statistics.median(build(single, work / "out")[0].cpu for _ in range(3))
+    bare = [sys.executable, "-c", _BARE, str(warc)]
+    runs = [(run(bare).out.split(), *build(recipe, work / "out")) for _ in range(given.rounds)]
+    limit = statistics.median(float(words[0]) for words, _, _ in runs)
+    net = statistics.median(used.cpu for _, used, _ in runs) - start
     report(
         "limit",
         pages=len(pages),
+        input="web templates" if given.weight else "as it is",
+        mean_bytes=round(num_bytes / len(pages)),
+        mean_chars=round(int(runs[0][0][1]) / len(pages)),
+        documents=runs[0][2]["documents"],
         rounds=given.rounds,
         bare_pages_per_cpu_second=round(len(pages) / limit, 1),
         pages_per_cpu_second=round(len(pages) / net, 1),
@@ -322,7 +328,7 @@ number = 1
 for _ in range(int(sys.argv[1])):
     number = (number * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
 """
-_SPINS = 20_000_000
+_SPINS = 10_000_000
 
 
 def spin(processes: int) -> float:
@@ -472,6 +478,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds, of which medians are taken")
     parser.add_argument(
         "--megabytes", type=int, default=0, help="size of the mixed pages (workers: 200; ray: 300; memory: 2000)"
+    )
+    parser.add_argument(
+        "--weight", type=int, default=0, help="limit: KB of a page, in made-up site templates (0: as it is)"
     )
     parser.add_argument("--workers", type=int, default=2, help="workers of the memory part")
     parser.add_argument("--pairs", type=int, default=3000, help="planted pairs")

@@ -97,7 +97,9 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cache", type=Path, default=None)
-    parser.add_argument("--weight", type=int, default=0, help="KB of a page on average, in made-up site templates (0: as it is)")
+    parser.add_argument(
+        "--weight", type=int, default=0, help="KB of a page on average, in made-up site templates (0: as it is)"
+    )
     given = parser.parse_args()
     pages = sample_pages(real_pages(given.cache or default_cache()), given.pages)
     if given.weight:

@@ -64,7 +64,9 @@ class Site:
 
     def _link(self) -> str:
         token = f"{self._draw.getrandbits(64):016x}"
-        return f'<link rel="preload" as="script" href="/assets/{self._prefix}/chunk.{token}.js" crossorigin="anonymous"/>'
+        return (
+            f'<link rel="preload" as="script" href="/assets/{self._prefix}/chunk.{token}.js" crossorigin="anonymous"/>'
+        )
 
     def _widget(self) -> str:
         rows = "".join(self.entry(self._draw) for _ in range(self._draw.randint(5, 12)))
@@ -86,7 +88,12 @@ class Site:
         state = {
             "id": f"{draw.getrandbits(96):x}",
             "items": [
-                {"sku": draw.randrange(10**8), "price": round(draw.random() * 9999, 2), "tag": draw.choice(_CLASS_WORDS)} for _ in range(draw.randint(4, 16))
+                {
+                    "sku": draw.randrange(10**8),
+                    "price": round(draw.random() * 9999, 2),
+                    "tag": draw.choice(_CLASS_WORDS),
+                }
+                for _ in range(draw.randint(4, 16))
             ],
             "flags": {f"{draw.choice(_EVENTS)}_{n}": draw.random() < 0.5 for n in range(draw.randint(3, 9))},
         }
@@ -134,7 +141,9 @@ def dress_pages(pages: list[Page], mean_bytes: int) -> Iterator[Page]:
     low, high = 0.0, float(mean_bytes)
     while high - low > 1:  # what weight of a share of one gives the mean
         middle = (low + high) / 2
-        heavy = sum(max(floor, middle * share) for floor, share in zip(least, shares, strict=True)) > mean_bytes * len(pages)
+        heavy = sum(max(floor, middle * share) for floor, share in zip(least, shares, strict=True)) > mean_bytes * len(
+            pages
+        )
         low, high = (low, middle) if heavy else (middle, high)
     for number, page in enumerate(pages):
         yield dress_page(page, number, sites[number % NUM_SITES], round(low * shares[number]))

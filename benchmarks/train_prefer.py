@@ -112,7 +112,7 @@ def show_learning(parent: Path, pairs: Path, place: Path, names: list[str], opti
         shares = {"training_before": (learnt["before"], seen), "training_after": (learnt["after"], seen)}
         shares |= {"held_out_before": (before["accuracy"], held), "held_out_after": (after["accuracy"], held), "held_out_moved": (after["moved"], held)}  # fmt: skip
         line = {
-            "part": "learn", "data": name, "pairs": facts["num_train"], "steps": facts["plan"]["num_steps"], "rate": facts["plan"]["rate"],
+            "part": "learn", "data": name, "method": facts["plan"]["method"], "lora": options["lora"], "pairs": facts["num_train"], "steps": facts["plan"]["num_steps"], "rate": facts["plan"]["rate"],
             **{key: share(round(value * count), count) for key, (value, count) in shares.items()},
             "margin_before": round(before["margin"], 2), "margin_after": round(after["margin"], 2), "chosen_before": round(before["chosen"], 1),
             "chosen_after": round(after["chosen"], 1), "kinds": after["kinds"], "kinds_moved": after["kinds_moved"], "cpu_seconds": facts["cpu_seconds"],
@@ -121,7 +121,7 @@ def show_learning(parent: Path, pairs: Path, place: Path, names: list[str], opti
 
 
 def show_rates(parent: Path, pairs: Path, place: Path, factors: list[float], lora: bool, method: str) -> None:
-    """Print a line for each rate, given as a factor of the rule's own."""
+    """Print a line for each rate, given as a factor of the rule's for a long run."""
     from samovar.train.prefer.plan import LORA_FACTOR, RATE, WIDTH
 
     for factor in factors:
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--data", default="mark,bare", help="for learn: mark, bare, made, or kinds of made pairs")
     parser.add_argument("--epochs", type=float, help="for learn: instead of the program's own")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rates", default="1,3,10,30", help="factors of the rule's own rate")
+    parser.add_argument("--rates", default="1,3,10,30", help="factors of the rule's rate for a long run")
     parser.add_argument("--lora", action="store_true")
     parser.add_argument("--method", default="dpo")
     parser.add_argument("--steps", type=int, default=12)
@@ -245,7 +245,12 @@ def main() -> None:
     torch.set_num_threads(1)
     parent, pairs = make_parent(given.cache, given.num_tokens)
     if given.part == "learn":
-        options = {"seed": given.seed, **({"epochs": given.epochs} if given.epochs else {})}
+        options = {
+            "seed": given.seed,
+            "lora": given.lora,
+            "method": given.method,
+            **({"epochs": given.epochs} if given.epochs else {}),
+        }
         show_learning(parent, pairs, given.cache / "out", given.data.split(","), options)
     elif given.part == "rates":
         factors = [float(value) for value in given.rates.split(",")]

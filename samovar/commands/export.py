@@ -40,7 +40,7 @@ def export(
     terminal = session_of(ctx).terminal
     suffix = f"-{kind or 'q8_0'}.gguf" if to == "gguf" else "-hf"
     name = model.resolve().name
-    is_run = (model / "checkpoints").is_dir()
+    is_run = (model / "checkpoints").is_dir() or (model / "prefer.json").is_file()
     if is_run:
         read_records(model / EXPORTS)  # a damaged one is said before the work
     beside = model if model.name not in ("", "..") else model.resolve()

@@ -27,6 +27,9 @@ def plan(
         int, typer.Option("--num-tokens", metavar="metavar.number", min=0, help="pretrain.num_tokens")
     ] = 0,
     seq_len: Annotated[int, typer.Option("--seq-len", metavar="metavar.number", min=8, help="pretrain.seq_len")] = 2048,
+    batch_tokens: Annotated[
+        int, typer.Option("--batch-tokens", metavar="metavar.number", min=0, help="pretrain.batch_tokens")
+    ] = 0,
     gpus: Annotated[str, typer.Option("--gpus", metavar="metavar.number", help="plan.gpus")] = "1,8,64",
     gpu: Annotated[str, typer.Option("--gpu", metavar="metavar.name", help="plan.gpu")] = "H100",
     mfu: Annotated[float, typer.Option("--mfu", metavar="metavar.number", help="plan.mfu")] = 40.0,
@@ -44,7 +47,7 @@ def plan(
     from samovar.train.size import plan_run
 
     terminal = session_of(ctx).terminal
-    run = plan_run(depth, vocab_size, seq_len=seq_len, num_tokens=num_tokens, ratio=ratio)
+    run = plan_run(depth, vocab_size, seq_len=seq_len, num_tokens=num_tokens, ratio=ratio, batch_tokens=batch_tokens)
     rows = [
         asdict(forecast(run, count, gpu=gpu, mfu=mfu, price=price, tokens_per_s=tokens_per_s))
         for count in read_counts(gpus)

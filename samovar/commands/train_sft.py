@@ -12,7 +12,7 @@ from samovar.commands.help import Command
 from samovar.commands.options import Json
 from samovar.commands.session import session_of
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
-from samovar.commands.train_options import Compile, Device, DeviceBatch, Precision, SaveEvery, Seed, Shard, Threads
+from samovar.commands.train_options import Compile, Device, DeviceBatch, Precision, SaveEvery, Shard, Threads
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def sft(
         float, typer.Option("--rate-share", metavar="metavar.number", min=0.0001, help="sft.rate_share")
     ] = 0.3,
     device_batch: DeviceBatch = None,
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="metavar.number", help="sft.seed")] = 0,
     device: Device = "auto",
     precision: Precision = "auto",
     threads: Threads = 0,

@@ -14,7 +14,9 @@ import unicodedata
 _INVISIBLE = "\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060\u2061-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb"
 _CONTROL = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff"
 _BREAKS = "\x0b\x0c\x85\u2028\u2029"
-_SPACES = "\u2000-\u200a\u202f\u205f\u3000"  # and the no-break space, which is so frequent that it is replaced by itself
+_SPACES = (
+    "\u2000-\u200a\u202f\u205f\u3000"  # and the no-break space, which is so frequent that it is replaced by itself
+)
 _ODD = re.compile(f"[{_INVISIBLE}{_CONTROL}{_BREAKS}{_SPACES}]")
 _IS_BREAK = re.compile(f"[{_BREAKS}]")
 _IS_SPACE = re.compile(f"[{_SPACES}]")

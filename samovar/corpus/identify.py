@@ -239,9 +239,7 @@ def _decide_by_alphabet(letters: Letters | None) -> tuple[str, float]:
         return UNDETERMINED, 0.0
     alphabets = _tables()[0]
     fitting = [
-        tag
-        for tag, alphabet in alphabets.items()
-        if alphabet.count_marks(letters) and not alphabet.rules_out(letters)
+        tag for tag, alphabet in alphabets.items() if alphabet.count_marks(letters) and not alphabet.rules_out(letters)
     ]
     return (fitting[0], 0.5) if len(fitting) == 1 else (UNDETERMINED, 0.0)
 
@@ -274,7 +272,9 @@ def _numbered() -> tuple[Any, list[str]]:
 
     names = sorted(_covered())
     table = np.zeros(0x10000, np.uint8)
-    for number, letters in enumerate((ascii_lowercase + "\u0130\u212a", *names), 1):  # two capitals with a Latin letter for a small one
+    for number, letters in enumerate(
+        (ascii_lowercase + "\u0130\u212a", *names), 1
+    ):  # two capitals with a Latin letter for a small one
         for letter in {*letters, *letters.upper()}:
             table[ord(letter)] = number
     return table, names

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from samovar.train.size import name_options
 
 CARD = "card.md"
 EVAL, EXPORTS = "eval.json", "exports.json"
+ORIGIN = "origin.json"
+"""In the folder of a run that went on from another's model: its name, and how it came here."""
 CURVE_POINTS = 8
 SAMPLE_CHARS = 200
 FIGURES = {
@@ -47,16 +50,45 @@ LIMITS = (
 
 
 def write_card(folder: Path, *, name: str = "", licence: str = "") -> Path:
-    """Write ``card.md`` of a run's folder and return its path.
+    """Write ``card.md`` of a run's folder and return its path. Without a `licence`, that of a card of before holds.
 
     Raises:
         TrainingError: the folder is no run.
     """
-    text = "\n".join(card_lines(folder, name or folder.resolve().name, licence)) + "\n"
+    before = _before(folder / CARD)
+    text = "\n".join(card_lines(folder, name or folder.resolve().name, licence or before)) + "\n"
     draft = folder / f".{CARD}.tmp"
     draft.write_text(text, "utf-8")
     draft.replace(folder / CARD)
     return folder / CARD
+
+
+def _before(path: Path) -> str:
+    """Return the licence that a card states; "" where it states none."""
+    text = path.read_text("utf-8", "replace") if path.exists() else ""
+    stated = re.search(r"^Licence of the weights: (.*)\.$", text, re.MULTILINE)
+    return stated[1] if stated and not stated[1].startswith("not stated") else ""
+
+
+def find_origin(folder: Path) -> str:
+    """Return the name of the model of others that a model of ours began with; "" where it began with nothing, or that is not known."""
+    for name, key in ((ORIGIN, "model"), ("data.json", "origin"), ("adapt.json", "source")):
+        if found := _read(folder / name).get(key):
+            return str(found)
+    return ""
+
+
+def record_origin(folder: Path, model: Path, sources: Sequence[Path]) -> None:
+    """Note in a run's folder which adapted model it went on from, and with which texts: ``origin.json``."""
+    adapted = _read(model / "adapt.json")
+    facts = {
+        "model": adapted.get("source") or model.resolve().name,
+        "method": adapted.get("method", ""),
+        "sources": [source.resolve().name for source in sources],
+    }
+    draft = (folder / ORIGIN).with_suffix(".tmp")
+    draft.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    draft.replace(folder / ORIGIN)
 
 
 def check_card(folder: Path) -> None:
@@ -83,16 +115,18 @@ def card_lines(folder: Path, name: str, licence: str) -> Iterator[str]:
     yield f"# {name}"
     yield ""
     yield f"Licence of the weights: {licence or 'not stated; see the licences of the data'}."
+    if origin := find_origin(folder):
+        yield from ("", f"The terms of the licence of {origin} hold for this model too.")
     yield from _section("Model", _model_rows(plan, _read(folder / "tokenizer" / "samovar.json")))
-    parent = _read(folder.resolve().parent / str(data.get("parent") or "?") / "config.json")
-    yield from _section("Data", _data_rows(plan, data, parent))
+    onward = _read(folder / ORIGIN)
+    yield from _section("Data", _data_rows(plan, data, onward))
     yield from _section("Plan", _plan_rows(plan))
     yield from _curve(folder / "log.jsonl")
     yield from _samples(folder / "samples.jsonl")
     yield from _evaluation(results)
     yield from _exports(read_records(folder / EXPORTS))
     yield from ("", "## Limits", "", *(f"- {limit}" for limit in LIMITS))
-    yield from ("", "## How to rebuild it", "", *_rebuild(plan, data))
+    yield from ("", "## How to rebuild it", "", *_rebuild(plan, data, onward))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -151,23 +185,33 @@ def _count(values: Mapping[str, Any], key: str) -> str:
     return f"{values[key]:,}" if values.get(key) else "an unknown number of"
 
 
-def _parent(plan: Mapping[str, Any]) -> str:
+def _parent(data: Mapping[str, Any]) -> str:
     """What is known of the pretraining of the model that was tuned."""
-    if not plan or "tokens_sha256" not in plan:
+    if data.get("origin"):
+        return f"it went on from {data['origin']}: see its own card"
+    tokens, shards = data.get("parent_tokens"), data.get("parent_tokens_sha256")
+    if not tokens or not shards:
         return "unknown here: see its own card"
-    tokens = plan["num_steps"] * plan["batch_tokens"]
-    return f"planned for {tokens:,} tokens of the shards {plan['tokens_sha256'][:16]}; texts and licences: see the card of their corpus"
+    return (
+        f"planned for {tokens:,} tokens of the shards {shards[:16]}; texts and licences: see the card of their corpus"
+    )
 
 
-def _data_rows(plan: Mapping[str, Any], data: Mapping[str, Any], parent: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _data_rows(
+    plan: Mapping[str, Any], data: Mapping[str, Any], onward: Mapping[str, Any]
+) -> list[tuple[str, str]]:
     rows = [("hash of the rows", str(plan.get("tokens_sha256", ""))[:16] or "unknown")]
+    if onward:
+        how = " after its vocabulary was replaced" if onward.get("method") == "transfer" else ""
+        texts = f"token shards of {', '.join(onward['sources'])}; texts and licences: see the corpus's own card"
+        return [("kind", f"training continued from {onward['model']}{how}"), ("texts", texts), *rows]
     if not data:
         return [("kind", "pretraining on token shards; texts and licences: see the corpus's own card"), *rows]
     kinds = ", ".join(f"{kind} {count}" for kind, count in data["kinds"].items())
     return [
         ("kind", "instruction tuning on dialogues, loss on answers only"),
         ("started from", f"{data['parent']}, step {data['parent_step']}, weights {data['parent_sha256'][:16]}"),
-        ("the parent's training", _parent(parent)),
+        ("the parent's training", _parent(data)),
         ("sources", ", ".join(Path(source).name for source in data["sources"])),
         ("licences", "seed dialogues: CC BY 4.0; dialogues made from documents: those of the documents"),
         ("dialogues", f"{data['num_train']:,} to train on, {data['num_held_out']:,} held out ({kinds})"),
@@ -210,12 +254,12 @@ def _curve(path: Path) -> Iterator[str]:
 
 
 def list_figures(found: Mapping[str, Any]) -> Iterator[tuple[str, Any, float | None]]:
-    """Yield (name, value, standard error) of one measure's result; step and language, which go before, are left out."""
+    """Yield (key, value, standard error) of one measure's result; step, language and the hash of the data are left out."""
     errors: Mapping[str, float] = found.get("standard_errors", {})
     for key, value in found.items():
-        if key not in ("standard_errors", "standard_error", "step", "language"):
+        if key not in ("standard_errors", "standard_error", "step", "language", "sha256"):
             error = found.get("standard_error") if key == "bits_per_byte" else errors.get(key)
-            yield FIGURES.get(key, key.replace("_", " ")), value, error
+            yield key, value, error
 
 
 def _evaluation(results: Mapping[str, Any]) -> Iterator[str]:
@@ -227,7 +271,7 @@ def _evaluation(results: Mapping[str, Any]) -> Iterator[str]:
     for name, found in results.items():
         where = f"{_cell(name)} | {_shown(found.get('language'))} | {_shown(found.get('step'))}"
         for key, value, error in list_figures(found):
-            yield f"| {where} | {key} | {_shown(value)} | {'' if error is None else _shown(error)} |"
+            yield f"| {where} | {FIGURES.get(key, key.replace('_', ' '))} | {_shown(value)} | {'' if error is None else _shown(error)} |"
 
 
 def _samples(path: Path) -> Iterator[str]:
@@ -248,11 +292,13 @@ def _shown(value: Any) -> str:
 
 
 def record_export(folder: Path, name: str, facts: Mapping[str, Any]) -> None:
-    """Note in a run's folder that it was exported, and how that was proven: ``exports.json``, by file name."""
+    """Note in a run's folder that it was exported, and how that was proven: ``exports.json``, by file name; and in its card, where it has one."""
     path = folder / EXPORTS
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps({**read_records(path), name: facts}, ensure_ascii=False, indent=2) + "\n", "utf-8")
     draft.replace(path)
+    if (folder / CARD).exists():
+        write_card(folder)
 
 
 def _exports(exports: Mapping[str, Any]) -> Iterator[str]:
@@ -270,13 +316,17 @@ def _exports(exports: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {_cell(name)} | {made['bytes']:,} | {kind} | {same} | {proof['mean_gap']:.2g} | {wrong} |"
 
 
-def _rebuild(plan: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[str]:
+def _rebuild(plan: Mapping[str, Any], data: Mapping[str, Any], onward: Mapping[str, Any]) -> Iterator[str]:
     yield from ("```", "pip install 'samovar[train]'")
     if data:
         sources = " ".join(f"--data {Path(s).name}" for s in data["sources"])
         yield f"samovar train sft {data['parent']} {sources} --output DIR --epochs {data['epochs']:g} --seed {plan['seed']} \\"
         rows = plan["batch_tokens"] // plan["seq_len"]
         yield f"  --seq-len {plan['seq_len']} --batch-rows {rows} --rate-share {data['rate_share']:g}"
+    elif onward:
+        sources = " ".join(f"--corpus {source}" for source in onward["sources"])
+        yield f"samovar train adapt {onward['model']} {sources} --method transfer --tokenizer TOKENIZER --output DIR \\"
+        yield f"  --num-tokens {plan['num_steps'] * plan['batch_tokens']} --seq-len {plan['seq_len']} --batch-tokens {plan['batch_tokens']}"
     else:
         yield "samovar train pretrain TOKENS --tokenizer TOKENIZER --output DIR \\"
         yield f"  {name_options(RunConfig.from_dict(plan))}"

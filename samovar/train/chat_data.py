@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from samovar.errors import TrainingError
 from samovar.train.row_files import read_lines, read_parquet
+from samovar.train.tokenizer import repair
 
 SEED = "seed:"
 """``seed:ru`` names the dialogues of a culture pack."""
@@ -102,21 +103,25 @@ def parse_dialogue(line: str, place: str) -> Dialogue:
     """
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _no_dialogue(place, error) from error
     return make_dialogue(row, place)
 
 
 def make_dialogue(row: Any, place: str) -> Dialogue:
-    """Return the dialogue of one row.
+    """Return the dialogue of one row; lone surrogates, which JSON may bring in, become U+FFFD as in all training texts.
 
     Raises:
         TrainingError: it is no dialogue.
     """
     try:
-        messages = row["messages"] if row.get("messages") is not None else row["conversations"]
+        if not isinstance(row, Mapping):
+            raise ValueError(f"expected an object, found {type(row).__name__}")
+        messages = row["messages"] if row.get("messages") is not None else row.get("conversations")
+        if not isinstance(messages, Sequence) or isinstance(messages, str):
+            raise ValueError(f"expected a list of messages or conversations, found {type(messages).__name__}")
         said = tuple(_make_said(message) for message in messages)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except ValueError as error:
         raise _no_dialogue(place, error) from error
     check_order([one.role for one in said], place)
     return Dialogue(str(row.get("id") or "") or place, str(row.get("kind") or ""), said, str(row.get("group") or ""))
@@ -127,16 +132,28 @@ def _no_dialogue(place: str, error: Exception) -> TrainingError:
 
 
 def _make_said(message: Any) -> Said:
-    role = message["role"] if "role" in message else message["from"]
-    content = message["content"] if "content" in message else message["value"]
-    role = ALIASES.get(role, role)
+    if not isinstance(message, Mapping):
+        raise ValueError(f"expected a message as an object, found {type(message).__name__}")
+    role, content = (message.get(name, message.get(other)) for name, other in (("role", "from"), ("content", "value")))
+    if role is None or (content is None and not message.get("tool_calls")):
+        raise ValueError(f"expected a message's role and content, found {', '.join(map(str, message)) or 'nothing'}")
+    role = ALIASES.get(str(role), role)
     if isinstance(content, list):  # OpenAI's parts
-        content = "".join(part["text"] for part in content)
+        content = "".join(map(_text_of, content))
     if role == "assistant" and not content and message.get("tool_calls"):
         raise ValueError("a call of a tool without text: the chat template writes text only, so put the call into the content")  # fmt: skip
     if role not in ROLES or not isinstance(content, str) or not content.strip():
         raise ValueError(f"a message of role {role!r} with the content {str(content)[:40]!r}")
-    return Said(role, content)
+    return Said(role, repair(content))
+
+
+def _text_of(part: Any) -> str:
+    """Return the text of one of OpenAI's parts."""
+    text = part.get("text") if isinstance(part, Mapping) else None
+    if not isinstance(text, str):
+        kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+        raise ValueError(f"a part of type {kind}: only texts can be learnt from")
+    return text
 
 
 FOLLOWS = {

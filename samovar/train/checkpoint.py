@@ -152,13 +152,10 @@ def _is_writing_error(error: Exception) -> bool:
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    try:
+    with disk_errors():
         save_file({name: t.detach().contiguous().cpu() for name, t in tensors.items()}, path)
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
     sync_folders({path})
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from samovar.corpus.build.commit import whole_file
 from samovar.errors import TrainingError
 
 ARCHITECTURE = "Qwen3ForCausalLM"
@@ -155,8 +156,16 @@ class RunConfig:
         return self.num_steps * self.batch_tokens
 
     def save(self, path: Path) -> None:
-        """Write the plan as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+        """Write the plan as JSON, whole or not at all.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        try:
+            with whole_file(path) as file:
+                file.write((json.dumps(asdict(self), indent=2) + "\n").encode())
+        except OSError as error:
+            raise TrainingError(f"expected to write {path}, found: {error}") from error
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -13,7 +13,7 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, stdev
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from samovar.errors import TrainingError
 from samovar.language.registry import profile_for
 from samovar.train.card import EVAL, read_records
+from samovar.train.tokenizer import repair
 
 if TYPE_CHECKING:
     from samovar.train.makers import LayOut
@@ -115,7 +116,7 @@ def measure_texts(speaker: Speaker, texts: Iterable[str], *, progress: Progress 
         TrainingError: there is no text.
     """
     found: list[tuple[float, int]] = []
-    for done, text in enumerate(texts, 1):
+    for done, text in enumerate(map(repair, texts), 1):
         if num_bytes := len(text.encode()):
             found.append((-speaker.weigh_text(text) / math.log(2), num_bytes))
         progress(done, 0)
@@ -160,7 +161,7 @@ def read_squad(path: Path) -> list[Asked]:
             for paragraph in article["paragraphs"]
             for qa in paragraph["qas"]
         ]  # fmt: skip
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise TrainingError(f"expected questions in SQuAD's format in {path}, found: {error!r}") from error
 
 
@@ -311,6 +312,12 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
     middle = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = Z95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2)) / (1 + z2 / total)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def distinct_name(name: str, sha256: str, known: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the name of a result in ``eval.json``: what was measured on other data under the same name (two files ``x.txt``) keeps its own, and
+    the hash makes the difference."""
+    return name if known.get(name, {}).get("sha256", sha256) == sha256 else f"{name} {sha256[:8]}"
 
 
 def write_results(folder: Path, results: dict[str, Any]) -> Path:

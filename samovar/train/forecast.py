@@ -6,6 +6,7 @@ between devices is not in it: measure where you will train. Knows no running tra
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -42,8 +43,8 @@ def forecast(
         UsageError: the device is unknown, or a number is impossible.
     """
     if gpu not in PEAK_BF16:
-        raise UsageError(f"expected a device of {', '.join(PEAK_BF16)}, found {gpu!r}: or give --tokens-per-s")
-    if gpus < 1 or not 0 < mfu <= 100 or price < 0 or tokens_per_s < 0:
+        raise UsageError(f"expected a device of {', '.join(PEAK_BF16)}, found {gpu!r}")
+    if gpus < 1 or not (0 < mfu <= 100 and 0 <= price < math.inf and 0 <= tokens_per_s < math.inf):
         raise UsageError(
             f"expected at least one device, an MFU above 0 and up to 100 % and no negative numbers, found {gpus}, {mfu}, {price}, {tokens_per_s}"
         )

@@ -33,15 +33,37 @@ from samovar.train.checkpoint import (
 from samovar.train.config import RunConfig
 from samovar.train.distributed import Team
 from samovar.train.generate import continue_greedily
-from samovar.train.hardware import check_disk, choose_device_batch, choose_precision, keep_memory, peak_flops
+from samovar.train.hardware import (
+    check_disk,
+    choose_device_batch,
+    choose_precision,
+    keep_memory,
+    peak_flops,
+    state_bytes,
+)
 from samovar.train.lines import append_line, clean_numbers, cut_log, read_lines
 from samovar.train.model import IGNORED, number_documents
+from samovar.train.pages import join_pages
 from samovar.train.placement import place_model
 from samovar.train.size import name_options
 
 CONFIG, LOG, SAMPLES, CHECKPOINTS = "config.json", "log.jsonl", "samples.jsonl", "checkpoints"
+STRANGERS = (
+    LOG,
+    SAMPLES,
+    "manifest.json",
+    "index.json",
+    "samovar.json",
+    "tokenizer.json",
+    "model.safetensors",
+    "adapt.json",
+    "prefer.json",
+)
+"""What a new run's folder does not hold: signs of other runs, corpora, tokens, tokenizers and models, which would be mixed up with this one."""
 MAX_ROLLBACKS = 3
 SAMPLE_TOKENS = 32
+JOINED_AFTER, JOINED_FROM = (1, 3), 2**26
+"""Steps of a start after which its memory is put into large pages (the first has made nearly all of it), and from how many bytes of state on."""
 
 
 class Rows(Protocol):
@@ -161,6 +183,7 @@ class Trainer:
         self.step = self.cursor = self.num_rollbacks = 0
         self._before, self._returned = plan.num_steps + 1, -1  # checkpoints that are good; the step last returned to
         self.wants_stop = self.stopping = False
+        self._taken = 0  # steps since this start
         self.seconds = 0.0
         self._start_over()
 
@@ -169,10 +192,28 @@ class Trainer:
         if self.team.is_first:
             self.folder.mkdir(parents=True, exist_ok=True)
             check_disk(self.plan, self.folder)
-            if not self._has_begun():
+            if not path.exists():
+                self._check_strangers()
                 self.plan.save(path)
+            elif RunConfig.load(path) != self.plan and not self._has_begun():
+                self.plan.save(path)  # nothing was done by the one that is there
         self.team.barrier()
-        begun = RunConfig.load(path)
+        self._compare(RunConfig.load(path))
+
+    def _check_strangers(self) -> None:
+        """Make sure that a folder without a plan is nobody else's; checkpoints know their plan themselves."""
+        found = find_checkpoint(self.folder / CHECKPOINTS)
+        if found is not None and "config" in found.state:
+            self._compare(RunConfig.from_dict(found.state["config"]))
+            return
+        names = [name for name in STRANGERS if (self.folder / name).exists()]
+        if names:
+            raise TrainingError(
+                f"expected a new folder for the run, or that of an old one with its {CONFIG}, found {', '.join(names)} in {self.folder}: name "
+                "another --output"
+            )
+
+    def _compare(self, begun: RunConfig) -> None:
         differing = list_differences(begun, self.plan)
         if differing:
             options = f" ({name_options(begun)})" if self._initial is None else ""
@@ -294,6 +335,9 @@ class Trainer:
             return None
         rate = self._optimiser.step(self.step)
         self.model.zero_grad(set_to_none=True)
+        self._taken += 1
+        if self._taken in JOINED_AFTER and state_bytes(self.plan.model) >= JOINED_FROM:
+            join_pages(self.team.device)
         self.step += 1
         self.cursor += self.plan.batch_sequences
         seconds = time.perf_counter() - started

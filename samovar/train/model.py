@@ -82,7 +82,9 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the output, same shape."""
         gate = self.gate_proj(x)
-        return self.down_proj(gate * torch.sigmoid(gate) * self.up_proj(x))  # F.silu's gradient computes the exponent twice when compiled
+        return self.down_proj(
+            gate * torch.sigmoid(gate) * self.up_proj(x)
+        )  # F.silu's gradient computes the exponent twice when compiled
 
 
 class Block(nn.Module):

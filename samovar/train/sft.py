@@ -48,7 +48,9 @@ ANSWER_TOKENS = 96
 
 @dataclass(frozen=True, slots=True)
 class DataCard:
-    """``data.json`` of a tuning run: what it was made from. Hashes are SHA-256; `targets` are tokens that count, an epoch."""
+    """``data.json`` of a tuning run: what it was made from. Hashes are SHA-256; `targets` are tokens that count, an epoch. `parent_tokens` of the shards
+    `parent_tokens_sha256` the parent was planned to be pretrained on; 0 and "" where that is not known. `origin` is the model
+    of others that the parent went on from."""
 
     sources: tuple[str, ...]
     num_train: int
@@ -65,6 +67,9 @@ class DataCard:
     parent_step: int
     parent_sha256: str
     tokenizer_sha256: str
+    parent_tokens: int = 0
+    parent_tokens_sha256: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ def plan_tuning(
         TrainingError: model or data cannot be read, or do not fit together.
     """
     check_extra()
+    from samovar.train.card import find_origin
     from samovar.train.chat_rows import ChatRows
     from samovar.train.export.trained import open_trained
 
@@ -116,8 +122,8 @@ def plan_tuning(
     plan = _make_plan(trained, train, held, batch, epochs, rate_share, seed, changes)
     card = DataCard(
         tuple(data), len(train_set), len(held_set), count_kinds(dialogues), _hash_all(dialogues), train.num_sequences,
-        train.num_targets, round(train.filled, 4), train.num_too_long + held.num_too_long, epochs, rate_share, model.name, trained.step,
-        _hash_weights(trained), trained.tokenizer.sha256,
+        train.num_targets, round(train.filled, 4), train.num_too_long + held.num_too_long, epochs, rate_share, model.resolve().name, trained.step,
+        _hash_weights(trained), trained.tokenizer.sha256, *_pretraining(model), find_origin(model),
     )  # fmt: skip
     plain = [
         one for one in held_set if one.messages[0].role == "user"
@@ -126,6 +132,16 @@ def plan_tuning(
         next(said.content for said in one.messages if said.role == "user") for one in (plain or held_set)[:3]
     )
     return Tuning(trained, train, held, tuple(held_set), plan, card, firsts)
+
+
+def _pretraining(model: Path) -> tuple[int, str]:
+    """Return the tokens that a run was planned for and the hash of their shards, where it was pretraining."""
+    from samovar.train.card import ORIGIN
+
+    if not (model / "checkpoints").is_dir() or (model / DATA).exists() or (model / ORIGIN).exists():
+        return 0, ""
+    plan = RunConfig.load(model / "config.json")
+    return plan.num_tokens, plan.tokens_sha256
 
 
 def _make_plan(

@@ -217,15 +217,16 @@ def map_shard(path: Path, dtype: str) -> npt.NDArray[np.unsignedinteger[Any]]:
 
 
 def read_held_out(folder: Path, tokenizer_sha256: str) -> Iterator[list[int]]:
-    """Yield the validation documents of a folder of shards, in ids without the separator.
+    """Yield the validation documents of a folder of shards, in ids without the separator; their hashes are proven first.
 
     Raises:
-        ShardError: see `read_index`.
+        ShardError: see `read_index`, or one is damaged.
     """
     import numpy as np
 
     index = read_index(folder, tokenizer_sha256=tokenizer_sha256)
     for shard in index.splits["val"]:
+        _check_content(folder, shard)
         ids = map_shard(folder / shard.file, index.dtype)
         start = 0
         for end in np.flatnonzero(ids == index.eot):

@@ -210,18 +210,34 @@ def load_causal(place: Path) -> tuple[Any, Any]:
     """
     try:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
         raise MissingExtraError("adapt", "measuring a model that is not ours") from error
     from samovar.train.adapt.quality import quiet
 
     if not (place.is_file() or (place / "config.json").is_file()):
         raise TrainingError(f"expected a training run, a Hugging Face folder or a GGUF file, found {place}")
-    folder, file = (place.parent, {"gguf_file": place.name}) if place.is_file() else (place, {})
+    folder = place.parent if place.is_file() else place
+    file: dict[str, Any] = {"gguf_file": place.name} if place.is_file() else {}
     try:
         with quiet():
             words = AutoTokenizer.from_pretrained(folder, local_files_only=True, **file)
+            if place.is_file():
+                file["config"] = _correct_heads(
+                    AutoConfig.from_pretrained(folder, local_files_only=True, **file), place
+                )
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True, **file)
     except (ValueError, OSError, KeyError, RuntimeError, ImportError) as error:
         raise TrainingError(f"expected a model that transformers loads at {place}, found: {error}") from error
     return model.eval().requires_grad_(False), words
+
+
+def _correct_heads(config: Any, place: Path) -> Any:
+    """Return a configuration with the size of a head that the GGUF file tells: transformers takes its architecture's usual one (128 for Qwen3)."""
+    import gguf
+
+    fields = gguf.GGUFReader(str(place)).fields
+    name = f"{fields['general.architecture'].contents()}.attention.key_length"
+    if name in fields and getattr(config, "head_dim", None) is not None:
+        config.head_dim = int(fields[name].contents())
+    return config

@@ -188,16 +188,17 @@ def read_units(units: Iterable[Unit], skipped: Counter[str] | None = None) -> It
 def _read_corpus(path: Path) -> Iterator[Text]:
     from samovar.corpus.build.tables import read_rows
 
-    for _, batch in read_rows(path, ("id", "source", "text", "language", "metadata")):
-        columns = [batch.column(name).to_pylist() for name in ("id", "source", "text", "language", "metadata")]
-        for key, source, text, language, metadata in zip(*columns, strict=True):
+    for _, batch in read_rows(path, ("source", "text", "language", "metadata")):
+        columns = [batch.column(name).to_pylist() for name in ("source", "text", "language", "metadata")]
+        for source, text, language, metadata in zip(*columns, strict=True):
             known = json.loads(metadata) if metadata and '"cluster"' in metadata else {}
-            yield Text(by_key(key, known), text or "", source, language)
+            yield Text(by_key(hash_text(text or ""), known), text or "", source, language)
 
 
-def by_key(document_id: str, metadata: Mapping[str, str]) -> str:
-    """Return what decides the side of a document: its cluster of near duplicates if it has one, else its id."""
-    return str(metadata.get("cluster") or document_id)
+def by_key(text_hash: str, metadata: Mapping[str, str]) -> str:
+    """Return what decides the side of a document: its cluster of near duplicates if it has one, else its text. (Not its id, in which its address
+    is: the same text at two addresses, or in two corpora, would be trained on and held out.)"""
+    return str(metadata.get("cluster") or text_hash)
 
 
 def _read_records(split: Split, skipped: Counter[str]) -> Iterator[Text]:

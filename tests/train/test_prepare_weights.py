@@ -21,29 +21,34 @@ from samovar.corpus.build.build import build_corpus
 from samovar.corpus.build.recipe import parse_recipe
 from samovar.errors import ShardError, TrainingError, UsageError
 from samovar.train.batches import Batches
-from samovar.train.prepare import prepare
+from samovar.train.prepare import Estimate, prepare
 from samovar.train.shards import SPLITS, Index, Split, map_shard, read_index
 from samovar.train.tokenizer import Tokenizer
-from samovar.train.weights import count_copies, parse_weights
+from samovar.train.weights import count_copies, mean_weight, parse_weights
 
 SOURCES = {"web": ("Страница", 120, 1.0), "books": ("Книга", 80, 2.5), "news": ("Новость", 60, 0.5)}
 """Name, first word of each text, documents, weight in the recipe."""
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A built corpus of three sources; the recipe's .5 has thinned out the news already."""
-    folder = tmp_path_factory.mktemp("corpus")
+def build(folder: Path, rows_of: dict[str, list[dict[str, str]]], weights: dict[str, float]) -> Path:
+    """Build a corpus without removing duplicates."""
     sources = []
-    for name, (word, count, weight) in SOURCES.items():
-        rows = [{"text": f"{word} {n}. " + f"Самовар номер {n} стоит на столе, вода кипит {n * 7} минут. " * (1 + n % 3), "url": f"https://{name}.example/{n}"} for n in range(count)]  # fmt: skip
-        (folder / f"{name}.jsonl").write_text(
-            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8"
-        )
-        sources.append({"name": name, "kind": "jsonl", "paths": [f"{name}.jsonl"], "weight": weight})
+    for name, rows in rows_of.items():
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text("".join(lines), "utf-8")
+        sources.append({"name": name, "kind": "jsonl", "paths": [f"{name}.jsonl"], "weight": weights[name]})
     recipe = {"name": "test", "source": sources, "contamination": {"references": []}, "stages": ["extract"], "extract": {}}  # fmt: skip
     build_corpus(parse_recipe(recipe, folder), folder / "out", workers=1, card=False)
     return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A built corpus of three sources; the recipe's .5 has thinned out the news already."""
+    rows_of = {}
+    for name, (word, count, _) in SOURCES.items():
+        rows_of[name] = [{"text": f"{word} {n}. " + f"Самовар номер {n} стоит на столе, вода кипит {n * 7} минут. " * (1 + n % 3), "url": f"https://{name}.example/{n}"} for n in range(count)]  # fmt: skip
+    return build(tmp_path_factory.mktemp("corpus"), rows_of, {name: weight for name, (_, _, weight) in SOURCES.items()})
 
 
 def texts_of(out: Path, index: Index, split: Split, words: Tokenizer) -> list[str]:
@@ -78,7 +83,10 @@ def test_sources_come_as_often_as_the_recipe_says(
     corpus: Path, tokenizer_folder: Path, words: Tokenizer, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    index = prepare([Path(f"corpus:{corpus}")], tokenizer_folder, out, validation_permille=200, anyway=True)
+    estimates: list[Estimate] = []
+    index = prepare(
+        [Path(f"corpus:{corpus}")], tokenizer_folder, out, validation_permille=200, anyway=True, begin=estimates.append
+    )
     train, val = (texts_of(out, index, split, words) for split in SPLITS)
     assert not set(train) & set(val)  # a repeated document is on one side, with all its copies
     assert max(Counter(val).values()) == 1 and len(val) > 20  # what is held out is measured once, whatever its weight
@@ -91,10 +99,33 @@ def test_sources_come_as_often_as_the_recipe_says(
     copies, different = found["books"].total(), len(found["books"])
     assert abs(copies - 2.5 * different) < 1.5 * different**0.5  # three standard deviations of drawing halves
     assert index.weights == {"books": 2.5} and index == read_index(out, verify=True)
+    plain = prepare(
+        [corpus], tokenizer_folder, tmp_path / "plain", by_recipe=False, anyway=True, begin=estimates.append
+    )
+    grown = estimates[0].num_tokens / estimates[1].num_tokens  # the disk that is asked for grows with the weights
+    assert plain.weights == {} and grown == pytest.approx(mean_weight([corpus], {"books": 2.5}), rel=0.01)
+    assert 1.3 < grown < 2.0
     for name, about in index.sources.items():
         assert (about["different"], about["num_documents"]) == (len(found[name]), found[name].total())
     assert sum(about["num_tokens"] for about in index.sources.values()) == index.total("train")
     assert index.total("train", "num_bytes") == sum(len(text.encode()) for text in train)
+
+
+def test_a_text_at_several_addresses_is_on_one_side(tokenizer_folder: Path, words: Tokenizer, tmp_path: Path) -> None:
+    """In two sources of other weights, in a second corpus and in a file: nothing of it is held out while the rest is trained on."""
+    texts = [f"Самовар номер {n} стоит на столе, вода кипит {n * 7} минут." for n in range(60)]
+    rows = {name: [{"text": text, "url": f"https://{name}.example/{n}"} for n, text in enumerate(texts)] for name in ("a", "b")}  # fmt: skip
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one = build(tmp_path / "one", rows, {"a": 1.0, "b": 2.0})
+    two = build(tmp_path / "two", {"c": rows["a"]}, {"c": 1.5})
+    table = tmp_path / "texts.jsonl"
+    table.write_text("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts), "utf-8")
+    index = prepare([one, two, table], tokenizer_folder, tmp_path / "out", validation_permille=300, anyway=True)
+    train, val = (Counter(texts_of(tmp_path / "out", index, split, words)) for split in SPLITS)
+    assert not set(train) & set(val) and len(train) + len(val) == 60 and min(len(train), len(val)) > 5
+    assert set(val.values()) == {4} and set(train.values()) == {5, 6}  # 1 + 2 + 1 or 2 + 1
+    assert index.weights == {"b": 2.0, "c": 1.5}
 
 
 def test_the_rows_of_training_hold_these_shares(

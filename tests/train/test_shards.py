@@ -27,7 +27,7 @@ from samovar.train import prepare as preparing
 from samovar.train.batches import Batches
 from samovar.train.prepare import prepare
 from samovar.train.shards import SPLITS, Index, Split, dtype_of, map_shard, read_index, verify_shards, write_shard
-from samovar.train.texts import Text, by_key, check_language, plan_units, read_units, thin
+from samovar.train.texts import Text, by_key, check_language, hash_text, plan_units, read_units, thin
 from samovar.train.tokenizer import Tokenizer
 
 SMALL = 100_000
@@ -457,7 +457,7 @@ def test_a_built_corpus(articles: list[str], tmp_path: Path) -> None:
     units = plan_units([corpus])
     found = read([corpus])
     assert [text.text for text in found] == [*articles[:11:2], *articles[1:11:2]]
-    assert found[0] == Text("id0-0", articles[0], "source0", "ru")
+    assert found[0] == Text(hash_text(articles[0]), articles[0], "source0", "ru")
     assert len(units) == 2
     wanted = sum(len(text.encode()) for text in articles[:11])
     assert 0.3 * wanted < sum(unit.num_bytes for unit in units) < 1.5 * wanted

@@ -68,10 +68,10 @@ def test_tools_speak_after_an_assistant_and_their_words_do_not_count(tokenizer_f
         ({"messages": [{"role": "tool", "content": "а"}, PLAIN["messages"][1]]}, "found tool, assistant"),
         ({"messages": [*PLAIN["messages"], {"role": "tool", "content": "а"}]}, "found user, assistant, tool"),
         ({"messages": [PLAIN["messages"][0]] * 2 + [PLAIN["messages"][1]]}, "found user, user, assistant"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "'text'"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "a part of type image_url"),
         ({"conversations": [{"from": "narrator", "value": "а"}]}, "role 'narrator'"),
-        ({"text": "а"}, "conversations"),
-        (["а"], "no attribute"),
+        ({"text": "а"}, "a list of messages or conversations, found NoneType"),
+        (["а"], "expected an object, found list"),
         ({"messages": []}, "found nothing"),
     ],
 )  # fmt: skip

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from train_toys import make_model, make_plan
+from train_toys import make_model
+from train_toys import make_plan as plan_toy
 
 from samovar.cli import main
-from samovar.errors import TrainingError
+from samovar.errors import TrainingError, UsageError
+from samovar.train import evaluate
 from samovar.train.chat_data import make_dialogue, parse_dialogue, read_dialogues
 from samovar.train.checkpoint import save_checkpoint
-from samovar.train import evaluate
 from samovar.train.evaluate import measure_texts, read_held_out
 from samovar.train.model import LanguageModel
 from samovar.train.prefer.pairs import read_pairs
+from samovar.train.prefer.plan import make_plan
 from samovar.train.prepare import prepare
 from samovar.train.speaker import open_speaker
 from samovar.train.tokenizer import Tokenizer
@@ -36,9 +39,9 @@ def talk(content: object) -> dict[str, object]:
         ([], "an object, found list"),
         (None, "an object, found NoneType"),
         ("text", "an object, found str"),
-        ({"messages": "text"}, "a list of messages, found str"),
-        ({"messages": None}, "a list of messages, found NoneType"),
-        ({}, "a list of messages, found NoneType"),
+        ({"messages": "text"}, "a list of messages or conversations, found str"),
+        ({"messages": None}, "a list of messages or conversations, found NoneType"),
+        ({}, "a list of messages or conversations, found NoneType"),
         ({"messages": [None]}, "a message as an object, found NoneType"),
         ({"messages": [{"content": "a"}]}, "role and content"),
         ({"messages": [{"role": "user"}]}, "role and content"),
@@ -78,7 +81,7 @@ def run(tokenizer_folder: Path, tmp_path: Path) -> Path:
     shape = make_model(vocab_size=words.vocab_size, max_seq_len=96)
     folder = tmp_path / "run"
     folder.mkdir()
-    make_plan(model=shape, tokenizer_sha256=words.sha256, num_steps=8).save(folder / "config.json")
+    plan_toy(model=shape, tokenizer_sha256=words.sha256, num_steps=8).save(folder / "config.json")
     shutil.copytree(tokenizer_folder, folder / "tokenizer")
     model = LanguageModel(shape)
     model.initialise(1)
@@ -133,3 +136,17 @@ def test_damaged_held_out_tokens_are_not_measured_on(
     shard.write_bytes(data)
     with pytest.raises(TrainingError, match="it is damaged"):
         next(read_held_out(tokens, speaker))
+
+
+# -- preference plans -----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["beta", "rate", "anchor", "epochs"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_numbers_of_a_preference_run_are_numbers(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"{name} {value:g}"):
+        make_plan(num_pairs=9, width=64, seq_len=32, parent_sha256="", data_sha256="", **{name: value})
+
+
+@pytest.mark.parametrize("name", ["beta", "epochs"])
+def test_zero_is_no_beta_and_no_epochs(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} 0"):
+        make_plan(num_pairs=9, width=64, seq_len=32, parent_sha256="", data_sha256="", **{name: 0.0})

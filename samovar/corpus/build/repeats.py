@@ -16,7 +16,7 @@ from samovar.corpus.build.folder import BuildFolder
 if TYPE_CHECKING:
     import numpy as np
 
-RANGE_LINES = 16_000_000  # lines whose hashes one task holds: 24 bytes each while sorting
+RANGE_LINES = 16_000_000  # lines whose hashes one task holds: 24 bytes each, measured
 
 
 @lru_cache(maxsize=4096)

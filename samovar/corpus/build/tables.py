@@ -163,15 +163,9 @@ def item_row(item: Item) -> tuple[Any, ...]:
 def read_items(path: Path, batch_rows: int) -> Iterator[tuple[int, list[Item]]]:
     """Yield the items of a file in batches, with the number of the first row of each."""
     for first, batch in read_rows(path, ITEM_COLUMNS, batch_rows):
-        columns = [list_values(column) for column in batch.columns]
-        yield first, [
-            Item(*values, load(metadata), load(signals)) for *values, metadata, signals in zip(*columns, strict=True)
-        ]
-
-
-def list_values(column: Any) -> list[Any]:
-    """Return the values of an Arrow array without missing ones: a third of the time of its own way."""
-    return list(column.to_numpy(zero_copy_only=False).tolist())
+        columns = [column.to_pylist() for column in batch.columns]
+        columns[-2:] = [[load(text) for text in column] for column in columns[-2:]]  # metadata, signals
+        yield first, [Item(*values) for values in zip(*columns, strict=True)]
 
 
 def ledger_row(row: LedgerRow) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from samovar.language import Profile
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
+Number = TypeVar("Number", int, Ints)
 
 LETTERS = 5
 """Letters of a word that are looked at."""
@@ -82,38 +84,43 @@ class Beginnings:
                 self._put(*words[1], _SECOND)
                 group = np.uint64(1 << of_first.setdefault(words[0][0], len(of_first)) % 64)
                 for table, (beginning, longest) in zip(self._groups, words[:2], strict=True):
-                    self._join(table, beginning, longest, group)
+                    self._put_into_group(table, beginning, longest, group)
 
     def _fill(self, profile: Profile) -> None:
-        """Give every letter its number."""
+        """Give every letter its number; most are in no beginning and have none."""
         table = self._table
+        told = {*self._ids, *profile.folds, *profile.lookalikes}
         for code in np.flatnonzero(table[:_TOLD]).tolist():
-            folded = profile.fold(chr(code)) if code != _FINAL_SIGMA and len(chr(code).lower()) == 1 else ""
-            table[code] |= self._ids.get(self._lookalikes.get(folded, folded), 0) if len(folded) == 1 else _WILD
+            lower = chr(code).lower()
+            if len(lower) > 1 or code == _FINAL_SIGMA:
+                table[code] |= _WILD
+            elif lower in told:
+                table[code] |= self._number(profile.fold(lower))
         rest = table[_TOLD:]
         rest[rest != 0] |= _WILD
 
+    def _number(self, folded: str) -> int:
+        return self._ids.get(self._lookalikes.get(folded, folded), 0) if len(folded) == 1 else _WILD
+
     def _put(self, beginning: str, longest: int, flag: int) -> None:
-        ids = [self._ids[self._lookalikes.get(c, c)] for c in beginning]
+        ids = list(map(self._number, beginning))
         if len(ids) <= _SHORT:
             first = ids[0] << _BITS
             last = first + _IDS if len(ids) == 1 else (first := first + ids[1])
-            self._short[len(ids) : longest + 1 if longest < _LENGTHS else _LENGTHS, first : last + 1] |= flag
+            self._short[len(ids) : min(longest + 1, _LENGTHS), first : last + 1] |= flag
             return
-        three = np.array([(((ids[0] << _BITS) + ids[1]) << _BITS) + ids[2]])
+        three = _join_ids(ids[:3])
         self._long[three] |= flag << 8 if len(ids) == 3 else flag
         if len(ids) > 3:
-            fifth = np.array(ids[4:LETTERS] or range(_IDS + 1))
-            self._deep[_mix(three, np.array(ids[3:4]), fifth)] |= flag
+            four = (three << _BITS) + ids[3] << _BITS
+            places = _deep_place(four + np.array(ids[4:LETTERS] or range(_IDS + 1)))
+            self._deep[places] |= flag
 
-    def _join(self, table: npt.NDArray[np.uint64], beginning: str, longest: int, group: np.uint64) -> None:
+    def _put_into_group(self, table: npt.NDArray[np.uint64], beginning: str, longest: int, group: np.uint64) -> None:
         """Put the words with a beginning into a group of names."""
-        value = 0
-        for letter in beginning:
-            value = (value << _BITS) + self._ids[self._lookalikes.get(letter, letter)]
-        size = len(beginning)
+        value, size = _join_ids(list(map(self._number, beginning))), len(beginning)
         for length in range(size, min(longest + 1, _LENGTHS)) if size <= _SHORT else (0,):
-            table[_group_place(np.array([value]), size, np.array([length]))] |= group
+            table[_group_place(value, size, length)] |= group
 
     def find(self, text: str, bounds: Ints) -> Places:
         """Look through texts with something between them that is in no word; `bounds` [n + 1] are where each starts, and the end."""
@@ -145,7 +152,7 @@ class Beginnings:
         for size in range(1, LETTERS + 1):
             ids = marks[at + size - 1] & _IDS
             values = (values << _BITS) + ids
-            groups |= self._groups[table].take(_group_place(values, size, lengths if size <= _SHORT else None))
+            groups |= self._groups[table].take(_group_place(values, size, lengths if size <= _SHORT else 0))
             groups[ids == _WILD] = ~np.uint64(0)
         return groups
 
@@ -169,30 +176,34 @@ class Beginnings:
         flags = (both >> 8).astype(np.uint8)
         deeper = np.flatnonzero(both & 0xFF)
         at = starts[deeper]
-        found = self._deep.take(_mix(three[deeper], ids[at + 3], ids[at + 4]))
+        five = (three[deeper].astype(np.int64) << 2 * _BITS) + (ids[at + 3].astype(np.int64) << _BITS) + ids[at + 4]
+        found = self._deep.take(_deep_place(five))
         flags[deeper] |= found & both[deeper].astype(np.uint8)
         lengths = np.minimum(ends - starts, _LENGTHS - 1)
         flags |= self._short.take((lengths << 2 * _BITS) + two)
         if (ids == _WILD).any():
             wild = np.logical_or.reduce([ids[starts + place] == _WILD for place in range(LETTERS)])
-            pass
+            flags[wild] = _ALL
         return flags
 
 
-def _mix(three: npt.NDArray[np.integer], fourth: npt.NDArray[np.integer], fifth: npt.NDArray[np.integer]) -> Ints:
+def _join_ids(ids: list[int]) -> int:
+    value = 0
+    for number in ids:
+        value = (value << _BITS) + number
+    return value
+
+
+def _deep_place(five: Ints) -> Ints:
     """Return the place of five letters in the table."""
-    whole = (three.astype(np.int64) << 2 * _BITS) + (fourth.astype(np.int64) << _BITS) + fifth
-    places: Ints = (whole * 0x9E3779B1 & 0xFFFFFFFF) >> (32 - _DEEP_BITS)
+    places: Ints = (five * 0x9E3779B1 & 0xFFFFFFFF) >> (32 - _DEEP_BITS)
     return places
 
 
-def _group_place(values: Ints, size: int, lengths: Ints | None) -> Ints:
+def _group_place(values: Number, size: int, lengths: Number | int) -> Number:
     """Return the place of `size` letters in a table of groups; of few letters together with the length of the word."""
-    whole = values + (size << LETTERS * _BITS + 8)
-    if lengths is not None:
-        whole += lengths << LETTERS * _BITS
-    places: Ints = (whole * 0x9E3779B1 >> 8 & 0xFFFFFFFF) >> (32 - _GROUP_BITS)
-    return places
+    whole = values + (size << LETTERS * _BITS + 8) + (lengths << LETTERS * _BITS)
+    return (whole * 0x9E3779B1 >> 8 & 0xFFFFFFFF) >> (32 - _GROUP_BITS)
 
 
 @cache

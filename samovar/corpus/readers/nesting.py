@@ -13,8 +13,7 @@ import re
 MAX_DEPTH = 500
 _MAX_FORMATTING = 20  # open formatting elements: each is opened again in every paragraph after it
 _TRUSTED = 5_000  # tags: as many nested ones take half a second
-
-_BRACKET, _SLASH = b"</"
+_PIECE = 8_000  # characters: small enough that what is opened in one and closed again hardly adds up to that depth
 
 _FORMATTING = frozenset(
     ("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
@@ -28,18 +27,18 @@ _CLOSE_THEMSELVES = frozenset(
 )  # fmt: skip
 """Elements without an end, and such as end where the next of their kind begins: however many there are, they do not nest by themselves."""
 _TAG = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title)\b.*?(?:</\1\b|\Z)|<(/?)([a-z][^\s/<>]*)(?:[^<>]*[^<>/])?(/*)>", re.I | re.S
+    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title)\b.*?(?:</\1\b|\Z)|<(/?)([a-z][^\s/<>]*)(?:[^<>]*[^<>/])?(/*)>",
+    re.I | re.S,
 )
 
 
-def flatten(html: str, data: bytes | None = None) -> tuple[str, int]:
-    """Return a page without the tags below `MAX_DEPTH`, and how deep it was; the page itself and 0 when it is not that deep. `data` is the page as
-    UTF-8 where that is at hand.
+def flatten(html: str) -> tuple[str, int]:
+    """Return a page without the tags below `MAX_DEPTH`, and how deep it was; the page itself and 0 when it is not that deep.
 
     >>> flatten("<div>" * 3 + "tea")
     ('<div><div><div>tea', 0)
     """
-    if not _may_be_deep(html.encode("utf-8", "surrogatepass") if data is None else data) or not _is_deep(html):
+    if not _may_be_deep(html) or not _is_deep(html):
         return html, 0
     opened: dict[str, int] = {}
     dropped: dict[str, int] = {}
@@ -99,15 +98,22 @@ def _is_deep(html: str) -> bool:
     return False
 
 
-def _may_be_deep(data: bytes) -> bool:
+def _may_be_deep(html: str) -> bool:
     """Tell whether more tags may be open at once than `MAX_DEPTH`, counting every tag that is not closed. Ends of what never began deceive it:
-    so do not trust it with very many tags."""
-    num_tags = data.count(b"<")
-    if num_tags <= MAX_DEPTH:
-        return False
-    import numpy as np
-
-    codes = np.frombuffer(data, np.uint8)
-    ends = codes.take(np.flatnonzero(codes[:-1] == _BRACKET) + 1) == _SLASH
-    depths = np.cumsum(1 - 2 * ends.view(np.int8), dtype=np.int32)
-    return int(depths.max(initial=0)) > MAX_DEPTH or num_tags - int(np.count_nonzero(ends)) > _TRUSTED
+    so do not trust it with very many tags. Ends are counted only where the beginnings alone could be too many."""
+    depth = total = waiting = first = 0  # `waiting`: brackets from `first` on, of which the ends are not counted yet
+    for start in range(0, len(html), _PIECE):
+        brackets = html.count("<", start, start + _PIECE)
+        if depth + waiting + brackets <= MAX_DEPTH:
+            waiting += brackets
+            continue
+        closed = html.count("</", first, start) if waiting else 0
+        depth += waiting - 2 * closed
+        total += waiting - closed
+        closed = html.count("</", start, start + _PIECE)
+        total += brackets - closed
+        if depth + brackets - closed > MAX_DEPTH or total > _TRUSTED:
+            return True
+        depth += brackets - 2 * closed
+        waiting, first = 0, start + _PIECE
+    return False

@@ -160,7 +160,7 @@ class _Table:
     def places(self, hashes: U64) -> Ints:
         """Return where `hashes` are of this table."""
         bits = self._filter.take(_slots(hashes))
-        maybe = np.flatnonzero(bits)
+        maybe = np.flatnonzero(bits != 0)
         maybe = maybe[(bits[maybe] & _bits(hashes[maybe])) != 0]
         found = np.minimum(np.searchsorted(self.hashes, hashes[maybe]), len(self.hashes) - 1)
         places: Ints = maybe[self.hashes[found] == hashes[maybe]]

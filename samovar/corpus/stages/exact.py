@@ -30,15 +30,13 @@ def hash_scan(scan: Scan) -> U64:
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64).reshape(-1, 2)
 
 
-def _hash(letters: memoryview | bytes, kind: bytes = b"") -> bytes:
-    return hashlib.blake2b(letters, digest_size=HASH_BYTES, person=kind).digest()
+def _hash(letters: memoryview | bytes) -> bytes:
+    return hashlib.blake2b(letters, digest_size=HASH_BYTES).digest()
 
 
 def _hash_letters(letters: Codes) -> bytes:
-    """Return the hash of one text: letters of two bytes, or of four where they need them."""
-    if int(letters.max(initial=0)) < _WIDE:
-        return _hash(letters.astype("<u2").tobytes())
-    return _hash(letters.astype("<u4").tobytes(), b"wide")
+    """Return the hash of one text: letters of two bytes, or of four where one needs them; the upper half of such a one is no letter by itself."""
+    return _hash(letters.astype("<u2" if int(letters.max(initial=0)) < _WIDE else "<u4").tobytes())
 
 
 def hash_texts(texts: list[str]) -> U64:

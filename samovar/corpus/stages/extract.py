@@ -134,19 +134,16 @@ class Extract:
         yield self._make(record, draft)
 
     def _open_page(self, record: Record) -> Draft:
-        data = None
         if isinstance(record.data, str):
             html, encoding = record.data, "utf-8"
         else:
             html, encoding = decode_html(record.data, record.declared.get("charset", ""))
-            data = record.data if encoding == "utf-8" else None
         if "\0" in html:
-            html, data = html.replace("\0", ""), None
+            html = html.replace("\0", "")
         pages = self._options.pages
         open_web = pages == "main" or (pages == "auto" and record.uri.startswith(("http://", "https://")))
         changed = () if encoding == "utf-8" else (("encoding", encoding),)
-        title = _name(record.uri)
-        return draft_page(html, record.uri, data=data, open_web=open_web, fallback_title=title, changed=changed)
+        return draft_page(html, record.uri, open_web=open_web, fallback_title=_name(record.uri), changed=changed)
 
     def _open_file(self, record: Record, notes: Notes) -> Iterator[Result]:
         data = record.data.encode("utf-8") if isinstance(record.data, str) else record.data

@@ -116,7 +116,7 @@ class _Masks:
         by_strings = [kind for kind in kinds if not kind.least]
         self._sieve: Sieve | None = None
         if all(kind.needs for kind in by_strings):
-            needs = [need for kind in by_strings for need in kind.needs]
+            needs = {kind.name: kind.needs for kind in by_strings}
             self._sieve = Sieve(needs, _MIN_DIGITS, _MAX_GAP, _BETWEEN, _LOOK_ALIKES)
 
     def find_suspects(self, texts: list[str]) -> Mapping[int, Look | None]:
@@ -209,10 +209,10 @@ def _names_somebody(uri: str, kinds: list[Kind]) -> bool:
 def mask_text(text: str, kinds: list[Kind], look: Look | None = None) -> tuple[str, Counter[str]]:
     """Return the text with everything of the kinds masked, and how many of each there were. `look`: what a sieve for these kinds saw in it."""
     counts: Counter[str] = Counter()
-    plain = straighten(text) if look is None or look.odd else text
+    plain = straighten(text) if look is None else straighten(text, look.odd)
     numbers = _find_numbers(plain) if look is None else look.numbers
     for kind in kinds:
-        if look is not None and not look.needed and not kind.least:
+        if look is not None and not kind.least and kind.name not in look.needed:
             continue
         if kind.may_occur(plain, max((digits for _, _, digits in numbers), default=0)):
             spans = _find_kind(plain, kind, numbers)
@@ -225,13 +225,13 @@ def mask_text(text: str, kinds: list[Kind], look: Look | None = None) -> tuple[s
     return text, counts
 
 
-def straighten(text: str) -> str:
+def straighten(text: str, signs: str | None = None) -> str:
     """Return a text of the same length with plain hyphens, spaces, digits and signs in place of their look-alikes: patterns are tried on it,
-    so that a typesetter's dashes and thin spaces hide nothing. The text itself when there is nothing to do."""
+    so that a typesetter's dashes and thin spaces hide nothing. The text itself when there is nothing to do. `signs`: the look-alikes in it."""
     if text.isascii():
         return text
     for sign, plain in _LOOK_ALIKES:
-        if sign in text:
+        if sign in (text if signs is None else signs):
             text = text.replace(sign, plain)
     return text
 

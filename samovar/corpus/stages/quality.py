@@ -131,9 +131,8 @@ class Quality:
         """Return [n, signals]."""
         values = np.empty((len(texts), len(SIGNALS)))
         for scan, numbers in shared_scan().scans(texts):
-            found, asked = measure(scan), numbers >= 0
-            for column, name in enumerate(SIGNALS):
-                values[numbers[asked], column] = found[name][asked]
+            found, asked = measure(scan), np.flatnonzero(numbers >= 0)
+            values[numbers[asked]] = np.stack([found[name] for name in SIGNALS], axis=1)[asked]
         return values
 
     def _find_broken(self, items: list[Item], values: Floats) -> dict[int, Rule]:

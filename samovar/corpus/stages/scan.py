@@ -28,7 +28,8 @@ WORD = LETTER | DIGIT
 
 _TABLE_SIZE = 0x40000  # planes 0–3; everything above is looked up as the last entry
 _BASE = np.uint64(0x9E3779B97F4A7C15)
-_BLOCK = 1 << 16
+_BLOCK_BITS = 16
+_BLOCK = 1 << _BLOCK_BITS
 _BREAK = 10
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -292,9 +293,9 @@ def _hash_runs(folded: Codes, starts: Ints, ends: Ints) -> U64:
             part *= np.uint64(factor)
             block_factors.append(pow(factor, -1, 1 << 64))
     np.cumsum(values, out=values)
-    hashes = (sums[ends] - sums[starts]) * inverses[starts % _BLOCK]
+    hashes = (sums[ends] - sums[starts]) * inverses[starts & (_BLOCK - 1)]
     if len(block_factors) > 1:
-        hashes *= np.array(block_factors, np.uint64)[starts // _BLOCK]
+        hashes *= np.array(block_factors, np.uint64)[starts >> _BLOCK_BITS]
     return mix(hashes)
 
 
@@ -315,4 +316,4 @@ def _scripts() -> npt.NDArray[np.uint8]:
 
 def script_of(codes: Codes) -> Ints:
     """Return the number of the script of each character, 0 for what is no letter; kana count as ideographs."""
-    return _scripts()[np.minimum(codes, _TABLE_SIZE - 1)].astype(np.int64)
+    return _scripts().take(np.minimum(codes, _TABLE_SIZE - 1)).astype(np.int64)

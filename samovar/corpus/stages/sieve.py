@@ -7,7 +7,7 @@ too seldom. Knows no kind and no mask.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,39 +18,42 @@ Codes = npt.NDArray[np.uint32]
 Stretch = tuple[int, int, int]
 
 _TABLE = 1 << 16
-_DIGIT, _SIGN, _FIRST, _ODD, _BETWEEN = (1 << bit for bit in range(5))
-"""What a character is: a digit; a sign that is enough; the first of three that are; a look-alike of something; what may part digits."""
+_DIGIT, _SIGN, _ODD, _BETWEEN = (1 << bit for bit in range(4))
+"""What a character is: a digit; a sign of a string that is looked for; a look-alike of something; what may part digits."""
 
 
 @dataclass(slots=True)
 class Look:
-    """What a text has: `numbers` (start, end, how many digits), perhaps a string that is `needed`; look-alikes (`odd`)."""
+    """What a text has: `numbers` (start, end, how many digits), perhaps one of the strings `needed`, by their groups; the look-alikes (`odd`)."""
 
     numbers: list[Stretch] = field(default_factory=list)
-    needed: bool = False
-    odd: bool = False
+    needed: set[str] = field(default_factory=set)
+    odd: str = ""
 
 
 class Sieve:
-    """`needs`: strings of which one must occur. `least`: digits of a stretch, `gap`: the most characters, out of `between`, that part two of them.
+    """`needs`: strings to look for, by groups. `least`: digits of a stretch, `gap`: the most characters, out of `between`, that part two of them.
     `look_alikes`: pairs of a character and what it stands for; all is said of texts in which they were replaced."""
 
     def __init__(
-        self, needs: Iterable[str], least: int, gap: int, between: str, look_alikes: Iterable[tuple[str, str]]
+        self,
+        needs: Mapping[str, Sequence[str]],
+        least: int,
+        gap: int,
+        between: str,
+        look_alikes: Iterable[tuple[str, str]],
     ) -> None:
         self._least, self._gap = least, gap
+        self._windows = [_Window(group, need) for group, some in needs.items() for need in some]
         table = np.zeros(_TABLE, np.uint8)
-        beginnings = [_choose_beginning(need) for need in needs]
-        for beginning in beginnings:
-            table[min(ord(beginning[0]), _TABLE - 1)] |= _SIGN if len(beginning) < 3 else _FIRST
-        self._threes = np.unique(np.array([_three(*map(ord, b)) for b in beginnings if len(b) == 3], np.int64))
+        table[[_slot(window.sign) for window in self._windows]] |= _SIGN
         table[ord("0") : ord("9") + 1] |= _DIGIT
         table[list(map(ord, between))] |= _BETWEEN
         self._all = table.copy()
         for sign, meant in look_alikes:
-            kind = int(table[ord(meant)])
-            self._all[ord(sign)] |= _ODD | kind & (_DIGIT | _BETWEEN) | (_SIGN if kind & (_SIGN | _FIRST) else 0)
-        self._few = self._all & (_DIGIT | _SIGN | _FIRST | _ODD)
+            self._all[ord(sign)] |= _ODD | table[ord(meant)]
+        self._few = (self._all & (_DIGIT | _SIGN | _ODD)) != 0
+        self._groups = frozenset(needs)
 
     def look(self, texts: list[str]) -> dict[int, Look]:
         """Return what the texts have, by their numbers; those that are not in it have nothing."""
@@ -58,7 +61,7 @@ class Sieve:
         codes = np.frombuffer(data, np.uint32)
         low = np.minimum(codes, _TABLE - 1) if len(codes) and int(codes.max()) >= _TABLE else codes
         places = np.flatnonzero(self._few.take(low))
-        marks = self._few[low[places]]
+        marks = self._all[low[places]]
         bounds = np.zeros(len(texts) + 1, np.int64)
         np.cumsum([len(text) + 1 for text in texts], out=bounds[1:])
         looks: dict[int, Look] = {}
@@ -66,12 +69,14 @@ class Sieve:
             text = int(np.searchsorted(bounds, start, "right")) - 1
             first = int(bounds[text])
             looks.setdefault(text, Look()).numbers.append((start - first, end - first, digits))
-        needed = np.concatenate((places[(marks & _SIGN) != 0], self._find_threes(low, places[(marks & _FIRST) != 0])))
-        for text in np.unique(np.searchsorted(bounds, needed, "right") - 1).tolist():
-            looks.setdefault(text, Look()).needed = True
-        for text in np.unique(np.searchsorted(bounds, places[(marks & _ODD) != 0], "right") - 1).tolist():
-            if text in looks:
-                looks[text].odd = True
+        for group, found in self._find_needed(low, places[(marks & _SIGN) != 0]):
+            for text in np.unique(np.searchsorted(bounds, found, "right") - 1).tolist():
+                looks.setdefault(text, Look()).needed.add(group)
+        odd = places[(marks & _ODD) != 0]
+        owners = np.searchsorted(bounds, odd, "right") - 1
+        for pair in np.unique((owners << 16) + low[odd]).tolist():
+            if pair >> 16 in looks:
+                looks[pair >> 16].odd += chr(pair & 0xFFFF)
         return looks
 
     def _find_stretches(self, codes: Codes, digits: Ints) -> Ints:
@@ -90,22 +95,29 @@ class Sieve:
         starts, ends = starts[long], ends[long]
         return np.stack((digits[starts], digits[ends] + 1, ends - starts + 1), axis=1)
 
-    def _find_threes(self, codes: Codes, first: Ints) -> Ints:
-        """Return those places at which one of the strings begins; a look-alike may be any of what follows."""
-        first = first[first + 2 < len(codes)]
-        second, third = codes[first + 1], codes[first + 2]
-        found = np.isin(_three(codes[first], second, third), self._threes)
-        places: Ints = first[found | (((self._all[second] | self._all[third]) & _ODD) != 0)]
-        return places
+    def _find_needed(self, codes: Codes, signs: Ints) -> Iterator[tuple[str, Ints]]:
+        """Yield groups and places around which one of their strings stands; a look-alike may be anything."""
+        if not len(signs):
+            return
+        around = [codes[np.clip(signs + offset, 0, len(codes) - 1)] for offset in (-2, -1, 0, 1, 2)]
+        odd = np.logical_or.reduce([(self._all[some] & _ODD) != 0 for some in around])
+        if odd.any():
+            yield from ((group, signs[odd]) for group in self._groups)
+        for window in self._windows:
+            fits = np.logical_and.reduce([around[2 + offset] == code for offset, code in window.codes])
+            if fits.any():
+                yield window.group, signs[fits]
 
 
-def _three(*codes: Codes | int) -> Ints:
-    first, second, third = (np.asarray(code, np.int64) for code in codes)
-    whole: Ints = (first << 32) + (second << 16) + third
-    return whole
+class _Window:
+    """Up to three neighbours in a string, among them a sign, which is rarer than a letter."""
+
+    def __init__(self, group: str, need: str) -> None:
+        place = next((place for place, sign in enumerate(need) if not sign.isalnum() and not sign.isspace()), 0)
+        first = max(0, min(place, len(need) - 3))
+        self.group, self.sign = group, need[place]
+        self.codes = [(at - place, _slot(need[at])) for at in range(first, min(first + 3, len(need)))]
 
 
-def _choose_beginning(need: str) -> str:
-    """Return three characters of a string, the first one a sign, which is rarer than a letter; fewer where it ends."""
-    place = next((place for place, sign in enumerate(need) if not sign.isalnum() and not sign.isspace()), 0)
-    return need[place : place + 3]
+def _slot(sign: str) -> int:
+    return min(ord(sign), _TABLE - 1)

@@ -189,8 +189,11 @@ def _is_bullet(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
 
 def _find_repeated(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     """Return which values stood before."""
-    again = np.ones(len(values), bool)
-    again[np.unique(values, return_index=True)[1]] = False
+    again = np.zeros(len(values), bool)
+    shared = _find_shared(values)
+    if len(shared):
+        again[shared] = True
+        again[shared[np.unique(values[shared], return_index=True)[1]]] = False
     return again
 
 
@@ -215,10 +218,10 @@ def _measure_repetition(scan: Scan) -> dict[str, Floats]:
 
 def _hash_run(words: npt.NDArray[np.uint64], places: Ints, size: int) -> npt.NDArray[np.uint64]:
     """Return a hash of the run of `size` words at each place."""
-    hashes = words[places]
+    hashes = words.take(places)
     for further in range(1, size):
         hashes *= _BASE
-        hashes += words[places + further]
+        hashes += words.take(places + further)
     return hashes
 
 
@@ -229,8 +232,8 @@ def _find_shared(hashes: npt.NDArray[np.uint64]) -> Ints:
     numbers = np.arange(len(slots), dtype=np.int32)
     last[slots] = numbers
     shared = np.zeros(_SLOTS, bool)
-    shared[slots[np.flatnonzero(last[slots] != numbers)]] = True
-    return np.flatnonzero(shared[slots])
+    shared[slots[np.flatnonzero(last.take(slots) != numbers)]] = True
+    return np.flatnonzero(shared.take(slots))
 
 
 def _count(

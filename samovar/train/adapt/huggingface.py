@@ -285,6 +285,8 @@ def write_weights(folder: Folder, output: Path, change: Any) -> None:
     """Write the weights with each table replaced by ``change(name, table)``, file by file."""
     from safetensors.torch import save_file
 
+    from samovar.train.disk import disk_errors
+
     places: dict[str, str] = {}
     total = 0
     for file in folder.weights:
@@ -293,7 +295,8 @@ def write_weights(folder: Folder, output: Path, change: Any) -> None:
             tensors[name] = change(name, tensor).contiguous() if name in folder.table_names else tensor
             places[name] = file.name
             total += tensors[name].numel() * tensors[name].element_size()
-        save_file(tensors, output / file.name, metadata={"format": "pt"})
+        with disk_errors():
+            save_file(tensors, output / file.name, metadata={"format": "pt"})
     if (folder.path / INDEX).exists():
         write_json(output / INDEX, {"metadata": {"total_size": total}, "weight_map": places})
 

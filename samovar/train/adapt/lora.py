@@ -195,8 +195,13 @@ class LoraRun:
         kind = read_json(self.source / "config.json")
         name = str(kind.get("dtype") or kind.get("torch_dtype") or "float32")
         merged = self.model.merge_and_unload().to("cpu", getattr(torch, name))
-        with quiet():
-            merged.save_pretrained(draft)
+        try:
+            with quiet(), disk_errors():
+                merged.save_pretrained(draft)
+        except OSError as error:
+            raise TrainingError(
+                f"expected to write {draft}, found: {error}. Free some space and give the same command again"
+            ) from error
         for path in self.source.iterdir():
             if path.is_file() and path.suffix != ".safetensors" and not (draft / path.name).exists():
                 shutil.copyfile(path, draft / path.name)

@@ -88,6 +88,7 @@ def open_onward(
         TrainingError: the model is of another architecture, or the texts, memory or disk will not do.
     """
     from samovar.train.adapt.huggingface import read_json
+    from samovar.train.card import record_origin
     from samovar.train.export.trained import open_trained
     from samovar.train.prepare import prepare
     from samovar.train.pretrain import TOKENIZER, open_trainer
@@ -109,6 +110,9 @@ def open_onward(
         trained.config, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, seed=seed
     )  # fmt: skip
     plan = replace(plan, compile=compile_model, tokenizer_sha256=trained.tokenizer.sha256, tokens_sha256=index.sha256)
-    return open_trainer(
+    trainer = open_trainer(
         plan, tokens, words, output, device=device, prompts=prompts, initial=trained.weights, warn=warn
     )  # fmt: skip
+    if trainer.team.is_first:
+        record_origin(output, folder, corpus)
+    return trainer

@@ -173,7 +173,7 @@ class _Kept:
             before = self.reasons.get(number)
             if before is not None and (before != "needed" or reason == "filled"):
                 continue
-            needed = self.vocabulary.ancestors(number) - self.reasons.keys()
+            needed = [one for one in self.vocabulary.ancestors(number) if one not in self.reasons]
             if not limit or len(self.reasons) + len(needed) <= limit:
                 self.reasons.update(dict.fromkeys(needed, "needed"))
                 self.reasons[number] = reason

@@ -26,7 +26,8 @@ def write_hf(trained: Trained, folder: Path, kind: str = "f32") -> None:
     )  # the new name and the one before transformers 5
     config["pad_token_id"] = words.end_of_text
     weights = {name: tensor.to(dtype).contiguous() for name, tensor in trained.weights.items()}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with disk_errors():
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     _write_json(folder / "config.json", config)
     _write_json(
         folder / "generation_config.json",

@@ -98,7 +98,7 @@ class Tuner(DPOTrainer):  # type: ignore[misc]  # no types without the extra
 
 def _diverged(step: int) -> DivergedError:
     return DivergedError(
-        f"expected the loss to be a number, found none at step {step}: the last good state is kept; begin a new run (another --output) "
+        f"expected the loss to be a number, found none at step {step}: what was saved before it stays; begin a new run (another --output) "
         "with a lower --rate or a larger --beta"
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from samovar.errors import TrainingError
 from samovar.train.row_files import read_lines, read_parquet
+from samovar.train.tokenizer import repair
 
 ROLES = ("system", "user", "assistant")
 MAX_SHOWN = 5
@@ -150,6 +151,8 @@ def _rows(path: Path) -> Iterator[tuple[str, Any]]:
             yield place, json.loads(line)
         except ValueError as error:
             yield place, error
+        except RecursionError:
+            yield place, ValueError("brackets within brackets, thousands deep")
 
 
 # -- one row --------------------------------------------------------------------------------------------------------
@@ -207,7 +210,7 @@ def _message(one: Any, name: str) -> tuple[str, str]:
         )
     if not content.strip():
         raise ValueError(f"expected text in {name}, found an empty message of {role}")
-    return role, content
+    return role, repair(content)
 
 
 def _check_prompt(prompt: Sequence[tuple[str, str]]) -> None:

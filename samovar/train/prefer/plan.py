@@ -7,6 +7,7 @@ low-rank additions.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ EPOCHS = 2.0
 """Two slower passes are calmer than one hasty one: see `LONG`."""
 MAX_LEN = 1024
 WARMUP = 0.1
+MOST_EPOCHS = 10_000
 GIB = 2**30
 DEVICE_TOKENS = {"cpu": 16_384, "cuda": 65_536}
 """Tokens of one forward pass beyond which nothing is gained."""
@@ -114,8 +116,13 @@ def make_plan(
     """
     if method not in METHODS:
         raise UsageError(f"expected --method {' or '.join(METHODS)}, found {method}")
-    if beta <= 0 or epochs <= 0 or rate < 0 or anchor < 0:
-        raise UsageError(f"expected positive beta, epochs and rate, found {beta:g}, {epochs:g} and {rate:g}")
+    given = {"beta": beta, "epochs": epochs, "rate": rate, "anchor": anchor}
+    wrong = [f"{name} {value:g}" for name, value in given.items() if not 0 <= value < math.inf]
+    wrong += [f"{name} {given[name]:g}" for name in ("beta", "epochs") if given[name] == 0]
+    if wrong or epochs > MOST_EPOCHS:
+        raise UsageError(
+            f"expected positive beta and epochs ({MOST_EPOCHS:,} at most), rate and anchor not below 0, found {', '.join(wrong) or f'epochs {epochs:g}'}"
+        )
     batch = batch_pairs or max(1, min(MAX_BATCH, num_pairs // MIN_STEPS_PER_EPOCH))
     steps = max(1, round(epochs * num_pairs / batch))
     return PreferPlan(

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samovar.train.disk import disk_errors
 from samovar.errors import TrainingError
 from samovar.train.prefer.pairs import Pair, Pairs, read_pairs, split_pairs
 from samovar.train.prefer.parent import Coded, Parent, check_extra, encode_pairs, open_parent
@@ -140,8 +141,14 @@ class PreferRun:
             cut = len(self.train_pairs)
             self._scores = {"train": scores[:cut].clone(), "held": scores[cut:].clone()}
             draft = path.with_suffix(".tmp")
-            save_file(self._scores, draft)
-            draft.replace(path)
+            try:
+                with disk_errors():
+                    save_file(self._scores, draft)
+                draft.replace(path)
+            except OSError as error:
+                raise TrainingError(
+                    f"expected to write {path}, found: {error}. Free some space and give the same command again"
+                ) from error
         self.before = sum_up(self._scores["held"], self.held_pairs, self.kinds)
         return self.before
 
@@ -285,7 +292,7 @@ def write_result(parent: Parent, model: Any, folder: Path) -> None:
         kept = {name: value for name, value in model.state_dict().items() if name != "lm_head.weight" or not parent.shape.tie_embeddings}  # fmt: skip
         write_hf(Trained(parent.shape, kept, Tokenizer.load(parent.files), parent.files, parent.files), folder)
         return
-    with quiet():
+    with quiet(), disk_errors():
         model.save_pretrained(folder)
         parent.words.save_pretrained(folder)
     carry_files(parent.files, folder)

@@ -160,3 +160,19 @@ def test_a_heartbeat_is_read_after_the_death_of_who_wrote_it() -> None:
     assert cell.read().uri == ""
     cell.close()
     assert not cell.path.exists()
+
+
+def test_workers_do_without_pandas(tmp_path: Path) -> None:
+    pytest.importorskip("pandas", reason="pyarrow imports it only where it is installed")
+    program = """
+import sys
+from pathlib import Path
+from samovar.corpus.build.child import WithoutPandas
+sys.meta_path.insert(0, WithoutPandas())
+from samovar.corpus.build.tables import LEDGER_COLUMNS, TableWriter, read_column
+with open(sys.argv[1], "wb") as file, TableWriter(file, LEDGER_COLUMNS) as writer:
+    writer.add(("uri", *"abcdef"))
+print(read_column(Path(sys.argv[1]), "uri").to_pylist(), "pandas" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.parquet")], capture_output=True, text=True)
+    assert done.stdout.strip() == "['uri'] False", done.stderr

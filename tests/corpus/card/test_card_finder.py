@@ -40,7 +40,9 @@ WORDS = [
     *("日本", "😀", "𝐀bc", "ſt", "İvan", "ǅ", "x", "1", "12", "Ivаn"),
 ]  # fmt: skip
 texts = st.lists(
-    st.tuples(st.sampled_from(WORDS) | st.text(max_size=6), st.sampled_from([" ", " ", " ", "\n", ", ", "_", "-", "«"])),
+    st.tuples(
+        st.sampled_from(WORDS) | st.text(max_size=6), st.sampled_from([" ", " ", " ", "\n", ", ", "_", "-", "«"])
+    ),
     max_size=14,
 ).map(lambda some: "".join(word + mark for word, mark in some))
 

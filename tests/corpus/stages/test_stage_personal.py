@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from personal_formats import LEFT, MASKED
 
 from samovar.corpus.build.item import Item, Notes
+from samovar.corpus.stages import personal
 from samovar.corpus.stages.personal import (
+    Kind,
     Personal,
     PersonalOptions,
     check_luhn,
@@ -19,6 +21,7 @@ from samovar.corpus.stages.personal import (
     mask_text,
     straighten,
 )
+from samovar.corpus.stages.sieve import Look, Sieve
 
 
 def mask(text: str, language: str = "ru") -> str:
@@ -207,3 +210,88 @@ def test_a_kind_means_those_of_its_countries_too() -> None:
         == "<phone>, <phone>, ivan@ya.ru, паспорт <passport>"
     )
     assert PersonalOptions(kinds=("passport", "snils_bare")).kinds == ("passport", "snils_bare")
+
+
+# -- the short cuts: the sieve, numbers alone, lines alone ----------------------------------------------------------------
+def mask_plainly(text: str, kinds: list[Kind]) -> tuple[str, dict[str, int]]:
+    """Try every pattern on the whole text, line by line where a kind is of lines."""
+    counts: dict[str, int] = {}
+    for kind in kinds:
+        plain = straighten(text)
+        stretches = [len(re.findall("[0-9]", s)) for s in re.findall(r"[0-9](?:[ \u00a0().,№/+-]{0,3}[0-9])*", plain)]
+        behind_a_word = kind.near is not None and kind.digits >= 5
+        if max(stretches, default=0) < (kind.digits if kind.digits >= 5 else 0):
+            continue
+        if kind.needs and not behind_a_word and not any(need in plain for need in kind.needs):
+            continue
+        spans, done = [], 0
+        for line in plain.split("\n") if kind.lines else [plain]:
+            some = [found for found in kind.pattern.finditer(line) if kind.accepts(found)]
+            spans += [(done + found.start(), done + found.end()) for found in some]
+            done += len(line) + 1
+        for start, end in reversed(spans):
+            text = text[:start] + kind.mask + text[end:]
+        if spans:
+            counts[kind.name] = len(spans)
+    return text, counts
+
+
+DIGITS = "0123456789"
+numbers = st.text(alphabet=f"{DIGITS * 3}   --().,+/№\u00a0\u2013\u202f٣４x8", min_size=4, max_size=24)
+snippets = st.one_of(
+    st.sampled_from([text for text, _ in MASKED] + list(LEFT)),
+    numbers,
+    st.sampled_from(["тел. ", "ИНН ", "паспорт серия ", "СНИЛС ", " (at) ", "（at）", "[\u202fat ]", " @ ", "＠", "\n", "e\u0301", "😀", "<", "a.ru", "SSN "]),
+    st.text(max_size=5),
+)  # fmt: skip
+notes_of = st.lists(snippets, max_size=8).map("".join) | st.lists(snippets, max_size=8).map(" ".join)
+
+
+@settings(max_examples=60, deadline=None)
+@given(some=st.lists(st.tuples(notes_of, notes_of, st.sampled_from(["ru", "en", "und"])), min_size=1, max_size=4))
+def test_masks_of_many_texts_are_those_of_the_plain_way(some: list[tuple[str, str, str]]) -> None:
+    items = [
+        Item(n, f"u{n}", text, title=title, language=language, metadata={"author": title, "day": "2026-11-23"})
+        for n, (text, title, language) in enumerate(some)
+    ]
+    notes = Notes("s")
+    assert Personal().apply(items, notes) == items
+    for item, (text, title, language) in zip(items, some, strict=True):
+        # what must stand behind a word is looked for at numbers alone by design: there the plain way is ours
+        kinds = [kind for kind in list_kinds(language) if not (kind.near and kind.digits >= 5)]
+        behind_words = [kind for kind in list_kinds(language) if kind not in kinds]
+        if not any(mask_text(t, behind_words)[1] for t in (text, title)):
+            assert item.text == mask_plainly(text, kinds)[0]
+            assert item.title == item.metadata["author"] == mask_plainly(title, kinds)[0]
+        assert item.text == mask_text(text, list_kinds(language))[0]
+        assert item.title == mask_text(title, list_kinds(language))[0]
+        changes = {row.reason: row.value for row in notes.rows if row.uri == item.uri}
+        of_text, of_title = (mask_text(some, list_kinds(language))[1] for some in (text, title))
+        counts = of_text + of_title + of_title
+        assert changes == {kind: str(count) for kind, count in counts.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(notes_of, min_size=1, max_size=5))
+def test_the_sieve_finds_the_stretches_of_digits_that_the_pattern_finds(texts: list[str]) -> None:
+    looks = Sieve(
+        {"a": ["@", " x "], "b": ["(at)"]},
+        personal._MIN_DIGITS,
+        personal._MAX_GAP,
+        personal._BETWEEN,
+        personal._LOOK_ALIKES,
+    ).look(texts)
+    for number, text in enumerate(texts):
+        plain = straighten(text)
+        look = looks.get(number, Look())
+        assert look.numbers == personal._find_numbers(plain)
+        held = {group for group, need in (("a", "@"), ("a", " x "), ("b", "(at)")) if need in plain}
+        assert held <= look.needed
+        assert plain != text or (look.needed <= held | {"b"} and ("b" not in look.needed or "(at" in plain))
+        assert straighten(text, look.odd) == plain or number not in looks
+
+
+def test_kinds_without_needs_or_digits_are_looked_for_everywhere() -> None:
+    items = [Item(0, "u", "Адрес 10.1.2.3 и всё.", language="ru")]
+    Personal(PersonalOptions(kinds=("ip",))).apply(items, Notes("s"))
+    assert items[0].text == "Адрес <ip> и всё."

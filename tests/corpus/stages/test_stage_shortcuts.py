@@ -16,7 +16,7 @@ from samovar.corpus.stages.exact import hash_text, hash_texts
 from samovar.corpus.stages.extract import find_host
 from samovar.corpus.stages.lines import hash_lines
 from samovar.corpus.stages.near import MinHasher
-from samovar.corpus.stages.scan import SharedScan, scan_texts
+from samovar.corpus.stages.scan import SharedScan, hash_runs, mix, scan_texts, within_texts
 from samovar.corpus.stages.signals import measure
 
 WORDS = [
@@ -142,3 +142,44 @@ def test_hashes_of_many_texts_are_those_of_each(some: list[str]) -> None:
 )
 def test_the_host_of_an_address(uri: str, host: str) -> None:
     assert find_host(uri) == host
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts)
+def test_runs_that_go_on_are_the_runs_of_each_size(some: list[str]) -> None:
+    scan = scan_texts(some)
+    for size, hashes in hash_runs(scan, (1, 3, 4, 7)):
+        expected, first = scan.ngrams(size)
+        found = within_texts(scan, np.arange(len(hashes)), size)
+        assert found.tolist() == first.tolist()
+        assert mix(hashes[found]).tolist() == expected.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts, st.sampled_from(["𐐀", "a", "", "😀"]))
+def test_an_exact_hash_is_the_same_in_any_company(some: list[str], wide: str) -> None:
+    together = hash_texts([*some, wide])[: len(some)]
+    assert [bytes(row.tobytes()) for row in together] == [hash_text(text) for text in some]
+
+
+def test_letters_above_the_basic_plane_are_told_apart() -> None:
+    assert hash_text("𐐨") == hash_text("𐐨 ,") != hash_text("𐐩")
+    assert hash_text("𐐨") != hash_text("Ш")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(alphabet="абВ1२٣ ́\n.,«+-日😀²Ⅷ", max_size=40), min_size=1, max_size=6))
+def test_counts_of_characters_and_words_are_those_of_counting(some: list[str]) -> None:
+    found = measure(scan_texts(some))
+    for number, text in enumerate(some):
+        plain = "".join(c for c in text if not 0x300 <= ord(c) < 0x370)
+        visible = [c for c in plain if unicodedata.category(c)[0] not in "ZC"]
+        digits = sum(unicodedata.category(c)[0] == "N" for c in visible)
+        assert found["chars"][number] == len(visible)
+        assert found["share_digits"][number] == pytest.approx(digits / max(1, len(visible)))
+        same = [len(run.group()) for run in re.finditer(r"(\S)\1*", plain)]
+        assert found["longest_run"][number] == max(same, default=min(1, len(plain)))
+        lines = [line for line in plain.split("\n") if line]
+        assert found["lines"][number] == len(lines)
+        bullets = sum(line[0] in "-–•" for line in lines)
+        assert found["share_bullet_lines"][number] == pytest.approx(bullets / max(1, len(lines)))

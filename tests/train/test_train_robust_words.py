@@ -1,0 +1,105 @@
+"""What a measurement and a card say: in the reader's language, and of the model that was really tuned."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+from train_toys import make_model, make_plan
+
+from samovar.cli import main
+from samovar.commands import train_eval
+from samovar.messages import available_languages, use_language, words
+from samovar.train import evaluate
+from samovar.train.card import card_lines
+from samovar.train.checkpoint import save_checkpoint
+from samovar.train.model import LanguageModel
+from samovar.train.sft import open_tuning, plan_tuning
+from samovar.train.tokenizer import Tokenizer
+
+
+@pytest.fixture
+def run(tokenizer_folder: Path, tmp_path: Path) -> Path:
+    return make_run(tmp_path / "one" / "base", tokenizer_folder)
+
+
+def make_run(folder: Path, tokenizer: Path, num_steps: int = 8) -> Path:
+    words = Tokenizer.load(tokenizer)
+    shape = make_model(vocab_size=words.vocab_size, max_seq_len=96)
+    folder.mkdir(parents=True)
+    plan = make_plan(model=shape, tokenizer_sha256=words.sha256, num_steps=num_steps, tokens_sha256="c0ffee" * 10)
+    plan.save(folder / "config.json")
+    shutil.copytree(tokenizer, folder / "tokenizer")
+    model = LanguageModel(shape)
+    model.initialise(1)
+    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": words.sha256}
+    save_checkpoint(folder / "checkpoints", 8, weights=model.state_dict(), optimiser={"x": torch.zeros(1)}, state=state)
+    return folder
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+def test_results_are_said_in_the_readers_language(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.txt").write_text("Самовар стоит на столе.", "utf-8")
+    command = ["train", "eval", str(run), "--texts", str(tmp_path / "x.txt"), "--threads", "1"]
+    assert main([*command, "--lang", "ru"]) == 0
+    said = capsys.readouterr().out
+    assert "бит на байт" in said and "тексты x.txt" in said
+    assert not re.search("[a-z]{3}", said.splitlines()[1])
+    assert main([*command, "--lang", "en"]) == 0
+    assert "bits per byte" in (said := capsys.readouterr().out) and "texts x.txt" in said
+    assert "| bits per byte |" in (run / "card.md").read_text("utf-8")
+    assert list(json.loads((run / "eval.json").read_text("utf-8"))) == ["texts x.txt"]
+
+
+@pytest.mark.parametrize("language", available_languages())
+def test_every_figure_has_its_words(language: str) -> None:
+    scores = (evaluate.TextScore, evaluate.GroundedScore, evaluate.ChoiceScore, evaluate.AnswerScore)
+    names = {field.name for score in scores for field in fields(score)} - {"standard_error", "standard_errors"}
+    assert all(words(language).has(f"eval.figure_{name}") for name in names)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["texts a b.txt", "texts x 0a1b2c3d", "held-out texts of tokens", "grounded q.json", "audit core by likelihood", "audit core answered"],
+)  # fmt: skip
+def test_every_name_of_a_result_has_its_words(name: str) -> None:
+    with use_language("en"):
+        assert train_eval.show_name(name) == name
+    with use_language("ru"):
+        shown = train_eval.show_name(name)
+    assert re.search("[а-я]{4}", shown) and any(
+        part in shown for part in ("a b.txt", "x 0a1b2c3d", "tokens", "q.json", "core")
+    )
+    with use_language("ru"):
+        assert train_eval.show_name("of another version") == "of another version"
+
+
+def test_nothing_to_measure_is_said_in_the_readers_language(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "eval", str(run), "--lang", "ru"]) == 2
+    assert "нечего измерять" in capsys.readouterr().err.lower()
+
+
+# -- the parent -----------------------------------------------------------------------------------------------------
+def test_the_card_of_a_tuned_model_tells_of_its_own_parent(
+    run: Path, tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(tmp_path / "two" / "base", tokenizer_folder, num_steps=999)  # another of the same name, beside the result
+    monkeypatch.chdir(run)
+    tuning = plan_tuning(Path("."), ["seed:ru"], compile=False, precision="fp32")
+    open_tuning(tuning, tmp_path / "two" / "chat")
+    card = "\n".join(card_lines(tmp_path / "two" / "chat", "chat", ""))
+    assert f"planned for {8 * 4 * 32:,} tokens of the shards c0ffeec0ffee" in card
+    assert "started from | base, step 8" in card and "samovar train sft base --data" in card
+
+
+def test_of_the_parent_of_a_parent_nothing_is_guessed(run: Path, tmp_path: Path) -> None:
+    (run / "data.json").write_text("{}", "utf-8")  # tuned itself: its steps were no pretraining
+    open_tuning(plan_tuning(run, ["seed:ru"], compile=False, precision="fp32"), tmp_path / "chat")
+    assert "unknown here: see its own card" in "\n".join(card_lines(tmp_path / "chat", "chat", ""))
