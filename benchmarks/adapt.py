@@ -58,6 +58,7 @@ def measure_trim(
     cache: Path, names: Sequence[str], megabytes: float, kilobytes: float, only_seen: bool, keep: Path | None
 ) -> None:
     """Trim each model by documentation, half of the articles, a game and scripture; measure on the other half, and on an encyclopaedia in two languages."""
+    from samovar.commands.train_data import lay_out_for
     from samovar.train.adapt.ggufile import open_file
     from samovar.train.adapt.material import Material
     from samovar.train.adapt.quality import measure_speed, open_llama
@@ -70,6 +71,7 @@ def measure_trim(
     if data := os.environ.get("SAMOVAR_BENCH_DATA"):
         held["encyclopaedia in English"] = [paragraph.text for paragraph in read_xquad(Path(data), "en")]
     held = {domain: _spread(some, kilobytes) for domain, some in held.items()}
+    asked = [message["content"] for message in lay_out_for("ru")("?", [("?", "?")], "0" * 16)]
     with tempfile.TemporaryDirectory() as name:
         corpus = write_texts(Path(name) / "corpus", texts)
         for model in names:
@@ -79,7 +81,11 @@ def measure_trim(
                 continue
             started = time.process_time()
             made = adapt_model(
-                source, Material([corpus]), Path(name) / f"{model}.gguf", only_seen=only_seen, anyway=True
+                source,
+                Material([corpus], prompts=asked),
+                Path(name) / f"{model}.gguf",
+                only_seen=only_seen,
+                anyway=True,
             )
             if keep is not None:
                 shutil.copyfile(made.path, keep / made.path.name)

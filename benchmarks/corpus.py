@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import platform
+import secrets
 import shutil
 import statistics
 import subprocess
@@ -24,7 +25,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -78,7 +80,9 @@ def write_recipe(path: Path, inputs: str, stages: Sequence[str], **more: Any) ->
     return path
 
 
-def build(recipe: Path, output: Path, workers: int = 1, engine: str = "local") -> tuple[Used, dict[str, Any]]:
+def build(
+    recipe: Path, output: Path, workers: int = 1, engine: str = "local", address: str = ""
+) -> tuple[Used, dict[str, Any]]:
     """Build with the program a user runs; return what it took and its summary."""
     shutil.rmtree(output, ignore_errors=True)
     used = run(
@@ -95,6 +99,7 @@ def build(recipe: Path, output: Path, workers: int = 1, engine: str = "local") -
             str(workers),
             "--engine",
             engine,
+            *(["--address", address] if address else []),
             "--json",
         ]
     )
@@ -281,45 +286,78 @@ def compare_limit(given: argparse.Namespace, work: Path) -> None:
 # -- processes ----------------------------------------------------------------------------------------------------------
 def compare_workers(given: argparse.Namespace, work: Path) -> None:
     """(c) Two workers against one, and (d) Ray with two against the local two: wall time over large mixed pages. With (c) goes what the machine
-    gives two processes that share nothing (`spin`): a builder cannot do better."""
+    gives two processes that share nothing (`spin`): a builder cannot do better. With (d) goes a cluster that was there before."""
     folder, size = write_mixed(given.cache, given.megabytes * 10**6, 8)
     recipe = write_recipe(work / "recipe.toml", str(folder / "*.warc.gz"), all_stages())
-    kinds = {"workers": [(1, "local"), (2, "local")], "ray": [(2, "local"), (2, "ray")]}[given.part]
-    wall: dict[tuple[int, str], list[float]] = {kind: [] for kind in kinds}
-    cpu: dict[tuple[int, str], list[float]] = {kind: [] for kind in kinds}
+    kinds = {
+        "workers": {"local 1": (1, "local"), "local 2": (2, "local")},
+        "ray": {"local 2": (2, "local"), "ray 2": (2, "ray"), "ray 2, running": (2, "ray")},
+    }[given.part]
+    used: dict[str, list[Used]] = {name: [] for name in kinds}
     control: list[float] = []
     hashes = set()
     for _ in range(given.rounds):
-        for kind in kinds:
-            used, made = build(recipe, work / "out", *kind)
-            wall[kind].append(used.wall)
-            cpu[kind].append(used.cpu)
+        for name, kind in kinds.items():
+            with running_cluster(kind[0]) if name.endswith("running") else nullcontext("") as address:
+                took, made = build(recipe, work / "out", *kind, address=address)
+            used[name].append(took)
             hashes.add(made["output_sha256"])
         if given.part == "workers":
             control.append(spin(2))
-    # a process loads models, Ray has a cluster to start: its share falls with the size of the input, so both are told
+    wall = {name: statistics.median(took.wall for took in some) for name, some in used.items()}
+    figures: dict[str, Any] = {
+        "seconds": {name: [round(took.wall, 2) for took in some] for name, some in used.items()},
+        "cpu_seconds": {name: [round(took.cpu, 2) for took in some] for name, some in used.items()},
+    }
+    if given.part == "workers":
+        best = statistics.median(control)
+        speedup = wall["local 1"] / wall["local 2"]
+        start = start_seconds(given, work)
+        figures |= {
+            "speedup_of_two_workers": round(speedup, 3),
+            "speedup_without_start": round((wall["local 1"] - start) / (wall["local 2"] - start), 3),
+            "start_seconds": round(start, 2),
+            "spin": [round(times, 3) for times in control],
+            "share_of_spin": round(speedup / best, 3),
+        }
+    else:
+        figures |= {
+            "ray_against_local": round(wall["local 2"] / wall["ray 2"], 3),
+            "ray_against_local_without_start": round(wall["local 2"] / wall["ray 2, running"], 3),
+        }
+    report(given.part, bytes=size, rounds=given.rounds, **figures, same_output=len(hashes) == 1)
+
+
+def start_seconds(given: argparse.Namespace, work: Path) -> float:
+    """Return what a build of a dozen pages takes: programs, imports, models."""
     write_warc(work / "few.warc.gz", islice(mixed_pages(given.cache, 10**9), 12))
     few = write_recipe(work / "few.toml", str(work / "few.warc.gz"), all_stages())
-    start = {
-        kind: statistics.median(build(few, work / "out", *kind)[0].wall for _ in range(given.rounds)) for kind in kinds
-    }
-    first, second = (statistics.median(wall[kind]) for kind in kinds)
-    net = [statistics.median(wall[kind]) - start[kind] for kind in kinds]
-    name = "speedup_of_two_workers" if given.part == "workers" else "ray_against_local"
-    report(
-        given.part,
-        bytes=size,
-        rounds=given.rounds,
-        seconds={f"{engine} {n}": [round(t, 2) for t in times] for (n, engine), times in wall.items()},
-        cpu_seconds={f"{engine} {n}": [round(t, 2) for t in times] for (n, engine), times in cpu.items()},
-        start_seconds={f"{engine} {n}": round(start[n, engine], 2) for n, engine in kinds},
-        **{name: round(first / second, 3), f"{name}_without_start": round(net[0] / net[1], 3)},
-        same_output=len(hashes) == 1,
-        **({"spin": [round(times, 3) for times in control]} if control else {}),
-    )
-    if control:
-        best = statistics.median(control)
-        report("workers.spin", speedup_of_two_processes=round(best, 3), share_of_it=round(first / second / best, 3))
+    return statistics.median(build(few, work / "out")[0].wall for _ in range(given.rounds))
+
+
+_CLUSTER = """
+import sys, ray
+ray.init(num_cpus=int(sys.argv[1]), include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False, logging_level="error")
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def running_cluster(cores: int) -> Iterator[str]:
+    """A Ray cluster that is there before the build and after it; give its address."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault(
+        "RAY_AUTH_TOKEN", secrets.token_hex(32)
+    )  # the cluster's and the builder's: some versions ask for one
+    command = [sys.executable, "-c", _CLUSTER, str(cores)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
+        assert cluster.stdout is not None and cluster.stdin is not None
+        try:
+            yield cluster.stdout.readline().strip()
+        finally:
+            cluster.stdin.close()
+            cluster.wait()
 
 
 _SPIN = """

@@ -6,6 +6,8 @@ median of the rounds. One step is 2,048 tokens (part `steps`) or 16,384 in eight
 the optimiser weighs less). nanochat has another shape: width, layers, heads, key heads, vocabulary and attention over the whole row are made
 equal; its MLP is 8 x width² a layer where ours is 9 x, so the weights in matrix products and the FLOPs a token are printed for each contender, and
 its ratio is given by tokens and by FLOPs. Its value embeddings and other tables, which are looked up and not multiplied, are left as they come.
+Each program has the memory settings it makes itself: ours keeps freed memory and asks for large pages (`samovar/train/pages.py`), the others do
+neither; `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` in the environment gives large pages to all.
 
 Other parts: `attention` (packed documents, against torch's kernel with a mask), `loading` (how long a step waits for its rows), `checkpoint`
 (its share of a run's time).

@@ -29,12 +29,21 @@ if [ ! -d "$texts" ]; then
     echo "expected a folder of texts (.md, .txt) in the language \"$language\", found nothing at $texts: bash runs/quickstart.sh FOLDER" >&2
     exit 2
 fi
+if [ "$length" -lt 512 ]; then
+    echo "expected a LENGTH of at least 512 tokens, found $length: the question of the last step would not fit into the model" >&2
+    exit 2
+fi
 mkdir -p "$out"
 texts="$(cd "$texts" && pwd)"
 if [ $# -gt 0 ]; then
     SAMOVAR_HOME="$(cd "$out" && pwd)/home" # your own library stays as it is
     export SAMOVAR_HOME
 fi
+
+# Of few texts more are set aside, so that there is something to check on: of a thousand documents 10, of small folders up to 100.
+validation="$(python -c 'import pathlib, sys
+size = sum(path.stat().st_size for path in pathlib.Path(sys.argv[1]).rglob("*") if path.is_file())
+print(max(10, min(100, 10_000_000 // max(size, 1))))' "$texts")"
 
 echo "== 1. corpus: clean, without duplicates, every drop in a ledger"
 cat > "$out/recipe.toml" <<TOML
@@ -44,7 +53,7 @@ languages = ["$language"]
 [[source]]
 name = "texts"
 kind = "folder"
-paths = ["$texts"]
+paths = [$(python -c 'import json, sys; print(json.dumps(sys.argv[1], ensure_ascii=False))' "$texts")]
 licence = "$licence"
 TOML
 samovar corpus build "$out/recipe.toml" --output "$out/corpus"
@@ -53,7 +62,8 @@ echo "== 2. tokenizer"
 [ -e "$out/tokenizer/samovar.json" ] || samovar train tokenizer "$out/corpus" --vocab-size "$vocab" --output "$out/tokenizer"
 
 echo "== 3. tokens"
-[ -e "$out/tokens/index.json" ] || samovar train prepare "$out/corpus" --tokenizer "$out/tokenizer" --output "$out/tokens"
+[ -e "$out/tokens/index.json" ] || samovar train prepare "$out/corpus" --tokenizer "$out/tokenizer" --output "$out/tokens" \
+    --validation "$validation"
 
 echo "== 4. pretraining"
 samovar train pretrain "$out/tokens" --tokenizer "$out/tokenizer" --output "$out/base" \

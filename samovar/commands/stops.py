@@ -8,7 +8,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -17,6 +18,25 @@ AGAIN = 75
 INTERRUPTED = 130
 ONE_PRESS_SECONDS = 1.0
 """Two interrupts within this time are one: torchrun passes on the Ctrl-C that the terminal has sent to all."""
+
+
+@contextmanager
+def early_stops() -> Iterator[None]:
+    """Let TERM and USR1 end a command at once with the status `AGAIN`, for a ``with`` block around its start: modules are loaded and files proven,
+    which may take minutes, and nothing is lost. Within `Stops` they mean what that says."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(AGAIN)
+
+    previous = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class Stops:

@@ -55,6 +55,7 @@ def adapt(
     json: Json = False,
 ) -> None:
     """Adapt, prove, train on where asked."""
+    from samovar.commands.train_data import lay_out_for
     from samovar.commands.train_pretrain import is_first_process
     from samovar.train.adapt.material import Material as Texts
     from samovar.train.adapt.others import read_others
@@ -66,7 +67,11 @@ def adapt(
         raise UsageError(say("adapt.only_transfer"))
     if lora and (not num_tokens or model.is_file()):
         raise UsageError(say("adapt.lora_needs"))
-    material = Texts(tuple(corpus), max_chars, as_text(language), keep=tuple(keep or ()))
+    prompt = lay_out_for(as_text(language) or session_of(ctx).settings().library.starter_pack)(
+        "?", [("?", "?")], "0" * 16
+    )
+    prompts = tuple(message["content"] for message in prompt)
+    material = Texts(tuple(corpus), max_chars, as_text(language), keep=tuple(keep or ()), prompts=prompts)
 
     def show(what: str) -> None:
         if not json:
@@ -110,14 +115,14 @@ def _train_on(
     terminal: Terminal, folder: Path, corpus: list[Path], *, others: list[str], quiet: bool, **options: Any
 ) -> dict[str, Any]:
     from samovar.commands.train_pretrain import run_with_bar
-    from samovar.train.adapt.onward import measure_run, open_onward
+    from samovar.train.adapt.onward import measure_before, measure_run, open_onward
 
     place = folder.with_name(folder.name + "-run")
     trainer = open_onward(
         folder, corpus, place, prompts=tuple(say("pretrain.prompts").splitlines()),
         warn=lambda message: terminal.note(one_line(message), style=YELLOW), **options,
     )  # fmt: skip
-    before = trainer.measure() if trainer.step == 0 else None
+    before = measure_before(trainer)
     run_with_bar(trainer, terminal, quiet=quiet)
     after = trainer.measure()
     kept = (measure_run(folder, others), measure_run(place, others)) if others else None

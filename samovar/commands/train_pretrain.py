@@ -14,7 +14,7 @@ from samovar.commands.help import Command
 from samovar.commands.options import Json
 from samovar.commands.progress import ProgressBar
 from samovar.commands.session import session_of
-from samovar.commands.stops import INTERRUPTED, Stops
+from samovar.commands.stops import INTERRUPTED, Stops, early_stops
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
 from samovar.commands.train_options import Compile, Device, DeviceBatch, Precision, SaveEvery, Seed, Shard, Threads
 from samovar.commands.train_plan import describe_size
@@ -63,6 +63,7 @@ def pretrain(
     json: Json = False,
 ) -> None:
     """Train; interrupted, the same command goes on."""
+    ctx.with_resource(early_stops())
     from samovar.train.pretrain import check_extra, describe_plan, open_trainer, plan_pretraining
     from samovar.train.run_lock import hold_team
 

@@ -4,7 +4,7 @@ Training on a CPU, queries are taken in blocks: each block multiplies only the k
 own end, as matrix products that the processor does in bf16 at full speed. What is masked within a block is compared there, so no mask of
 length × length is stored. An operator of its own, because which keys a block needs depends on the data; its gradient is another. Elsewhere it is
 torch's fused kernel. Knows no weights. Source of the split: FlashAttention-2 (arXiv:2307.08691); unlike there the probabilities are kept for the
-backward pass.
+backward pass. Rows of a batch whose blocks need nearly the same keys are multiplied together.
 """
 
 from __future__ import annotations

@@ -54,9 +54,10 @@ class Batches:
         self.num_tokens = sum(shard.num_tokens for shard in shards)
         self.num_sequences = max(0, self.num_tokens - 1) // seq_len
         if self.num_sequences < 1:
+            larger = ", or set more of it aside (samovar train prepare --validation 100)" if split == "val" else ""
             raise ShardError(
                 f"expected at least {seq_len + 1:,} tokens in the split {split} of {folder}, found {self.num_tokens:,}: "
-                "prepare more text, or train with shorter sequences"
+                f"prepare more text{larger}, or train with shorter sequences"
             )
         self._arrays = [map_shard(folder / shard.file, self.index.dtype) for shard in shards]
         self._starts = [0, *accumulate(shard.num_tokens for shard in shards)]

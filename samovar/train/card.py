@@ -197,9 +197,7 @@ def _parent(data: Mapping[str, Any]) -> str:
     )
 
 
-def _data_rows(
-    plan: Mapping[str, Any], data: Mapping[str, Any], onward: Mapping[str, Any]
-) -> list[tuple[str, str]]:
+def _data_rows(plan: Mapping[str, Any], data: Mapping[str, Any], onward: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("hash of the rows", str(plan.get("tokens_sha256", ""))[:16] or "unknown")]
     if onward:
         how = " after its vocabulary was replaced" if onward.get("method") == "transfer" else ""

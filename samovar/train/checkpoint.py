@@ -20,6 +20,7 @@ from torch import Tensor
 from samovar.corpus.build.commit import sync_folders, whole_file
 from samovar.digests import hash_file
 from samovar.errors import TrainingError
+from samovar.train.disk import disk_errors
 
 STATE = "state.json"
 WEIGHTS = "model.safetensors"

@@ -65,11 +65,6 @@ def turn_into_shares(logits: Tensor, scales: Tensor) -> Tensor:
     return (most + sums.log())[:, 0]
 
 
-def add_part(total: Tensor, part: Tensor) -> None:
-    """Add a part of another type to a sum (compiled, without the copy that torch would make of it first)."""
-    total.add_(part)
-
-
 @cache
 def compile_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the compiled form of one of the steps above."""
@@ -82,7 +77,6 @@ def fused(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the mean loss and its gradients to `hidden` (in its type, which is that of the products) and to `weight` (float32)."""
     turn = compile_once(turn_into_shares) if compiled else turn_into_shares
-    add = compile_once(add_part) if compiled else add_part
     dtype, device = hidden.dtype, hidden.device
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         matrix = weight.to(dtype)
@@ -92,7 +86,7 @@ def fused(
         chunk = min(rows_of(CHUNK_BYTES, device, len(weight), dtype), len(hidden))
         block = min(chunk * max(1, rows_of(BLOCK_BYTES, device, len(weight), dtype) // chunk), len(hidden))
         buffer = hidden.new_empty((block, len(weight)))
-        of_hidden, of_weight = hidden.new_empty(hidden.shape), torch.empty(weight.shape, device=device)
+        of_hidden, of_weight = hidden.new_empty(hidden.shape), torch.empty(0, device=device)
         total = torch.zeros((), device=device)
         for first in range(0, len(hidden), block):
             rows = hidden[first : first + block]
@@ -106,7 +100,7 @@ def fused(
                 part.scatter_(1, wanted[place], (((right - sums).exp() - 1.0) * scales[place]).to(dtype)[:, None])
             torch.mm(buffer[: len(rows)], matrix, out=of_hidden[first : first + block])
             part = torch.mm(buffer[: len(rows)].t(), rows)
-            add(of_weight, part) if first else of_weight.copy_(part)
+            of_weight = of_weight.add_(part) if first else part.float()
     return total, of_hidden, of_weight
 
 

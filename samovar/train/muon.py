@@ -37,12 +37,9 @@ def orthogonalise(matrices: Tensor, products: torch.dtype = torch.float32) -> Te
     x = (matrices / (matrices.norm(dim=(-2, -1), keepdim=True) * _MARGIN + 1e-6)).to(dtype)
     x = x.mT.contiguous() if tall else x
     wide = x.shape[-1] >= WIDE * x.shape[-2]
-    for number, (a, b, c) in enumerate(POLAR_EXPRESS[:-2] if wide else POLAR_EXPRESS):
+    for a, b, c in POLAR_EXPRESS[:-2] if wide else POLAR_EXPRESS:
         square = torch.bmm(x, x.mT)
-        if number < 2:  # these cancel most: bf16 must not round a + b·s + c·s² as one number
-            x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
-        else:
-            x = torch.bmm(evaluate(square, a, b, c), x)
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     x = finish_by_square(x) if wide else x
     return (x.mT if tall else x).to(matrices.dtype)
 

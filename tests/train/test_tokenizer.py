@@ -327,7 +327,9 @@ def test_training_survives_endless_space(articles: list[str], tmp_path: Path) ->
 
 @pytest.mark.parametrize("given_texts", [[], [""], ["слишком мало"], ["а" * 100_000]])
 def test_too_little_text_is_refused(given_texts: list[str], tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"expected (at least 32,768 characters for|texts that fill) a vocabulary of 1,024"):
+    with pytest.raises(
+        TrainingError, match=r"expected (at least 32,768 characters for|texts that fill) a vocabulary of 1,024"
+    ):
         train_tokenizer(given_texts, 1024, tmp_path / "t")
     assert not (tmp_path / "t").exists()
 

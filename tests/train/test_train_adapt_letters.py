@@ -166,5 +166,8 @@ def test_the_report_says_why(tokenizer_folder: Path, articles: list[str], tmp_pa
     assert (wide["language"], wide["has_profile"], narrow["language"]) == ("ru", True, "")
     assert wide["kept_for"]["letters"] > 100 and "letters" not in narrow["kept_for"]
     assert narrow["kept_for"]["seen"] == wide["kept_for"]["seen"] and set(narrow["old_ids"]) < set(wide["old_ids"])
+    words = tokenizers.Tokenizer.from_file(str(source / "tokenizer.json"))
+    asked = words.encode("<passage n=").ids  # of the assistant's own prompt, which the corpus does not hold
+    assert set(asked) <= set(narrow["old_ids"])
     card = (tmp_path / "new" / "README.md").read_text("utf-8")
     assert f"| – in the letters of the language (ru) | – | {wide['kept_for']['letters']:,} |" in card

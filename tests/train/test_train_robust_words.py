@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import time
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
-from train_toys import make_model, make_plan
+from train_toys import make_model, make_plan, make_sources
 
 from samovar.cli import main
-from samovar.commands import train_eval
+from samovar.commands import stops, train_eval
+from samovar.errors import TrainingError
 from samovar.messages import available_languages, use_language, words
 from samovar.train import evaluate
+from samovar.train.adapt import onward
+from samovar.train.batches import Batches
 from samovar.train.card import card_lines
 from samovar.train.checkpoint import save_checkpoint
+from samovar.train.distributed import Team
+from samovar.train.loop import Trainer
 from samovar.train.model import LanguageModel
+from samovar.train.prepare import prepare
 from samovar.train.sft import open_tuning, plan_tuning
 from samovar.train.tokenizer import Tokenizer
 
@@ -70,15 +79,16 @@ def test_every_figure_has_its_words(language: str) -> None:
     ["texts a b.txt", "texts x 0a1b2c3d", "held-out texts of tokens", "grounded q.json", "audit core by likelihood", "audit core answered"],
 )  # fmt: skip
 def test_every_name_of_a_result_has_its_words(name: str) -> None:
-    with use_language("en"):
-        assert train_eval.show_name(name) == name
-    with use_language("ru"):
+    use_language("en")
+    assert train_eval.show_name(name) == name
+    use_language("ru")
+    try:
         shown = train_eval.show_name(name)
-    assert re.search("[а-я]{4}", shown) and any(
-        part in shown for part in ("a b.txt", "x 0a1b2c3d", "tokens", "q.json", "core")
-    )
-    with use_language("ru"):
         assert train_eval.show_name("of another version") == "of another version"
+    finally:
+        use_language("en")
+    assert re.search("[а-я]{4}", shown)
+    assert any(part in shown for part in ("a b.txt", "x 0a1b2c3d", "tokens", "q.json", "core"))
 
 
 def test_nothing_to_measure_is_said_in_the_readers_language(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,3 +113,55 @@ def test_of_the_parent_of_a_parent_nothing_is_guessed(run: Path, tmp_path: Path)
     (run / "data.json").write_text("{}", "utf-8")  # tuned itself: its steps were no pretraining
     open_tuning(plan_tuning(run, ["seed:ru"], compile=False, precision="fp32"), tmp_path / "chat")
     assert "unknown here: see its own card" in "\n".join(card_lines(tmp_path / "chat", "chat", ""))
+
+
+# -- the start ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_scheduler_that_ends_the_start_is_told_to_come_again(name: str) -> None:
+    before = signal.getsignal(getattr(signal, name))
+    with pytest.raises(SystemExit) as raised, stops.early_stops():
+        os.kill(os.getpid(), getattr(signal, name))
+        time.sleep(5)
+    assert raised.value.code == stops.AGAIN and signal.getsignal(getattr(signal, name)) == before
+
+
+def test_the_commands_listen_from_their_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+
+    def look(*arguments: object, **options: object) -> None:
+        heard.append(signal.getsignal(signal.SIGTERM))
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("samovar.train.pretrain.plan_pretraining", look)
+    monkeypatch.setattr("samovar.train.sft.plan_tuning", look)
+    for command in ("pretrain x -t x -o x", "sft x --data x -o x"):
+        with pytest.raises(SystemExit) as raised:
+            main(["train", *command.split()])
+        assert raised.value.code == stops.AGAIN
+    assert len(heard) == 2 and before not in heard and signal.getsignal(signal.SIGTERM) == before
+
+
+def test_too_little_held_out_text_names_the_option(tokenizer_folder: Path, articles: list[str], tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    for number, text in enumerate(articles[:10]):
+        (tmp_path / "texts" / f"{number}.md").write_text(text[:400], "utf-8")
+    prepare([tmp_path / "texts"], tokenizer_folder, tmp_path / "tokens", workers=1)
+    with pytest.raises(TrainingError, match=r"split val .*--validation"):
+        Batches(tmp_path / "tokens", "val", 512)
+    with pytest.raises(TrainingError, match="split train") as raised:
+        Batches(tmp_path / "tokens", "train", 100_000)
+    assert "--validation" not in str(raised.value)
+
+
+def test_what_was_measured_before_the_first_step_is_kept(tmp_path: Path) -> None:
+    team = Team(0, 1, torch.device("cpu"))
+    trainer = Trainer(make_plan(), tmp_path, make_sources(), team)
+    assert onward.measure_before(trainer) == trainer.measure()
+    before = trainer.measure()
+    list(trainer.run())
+    again = Trainer(make_plan(), tmp_path, make_sources(), team)
+    assert again.step == 12 and onward.measure_before(again) == before != again.measure()
+    (tmp_path / "before.json").write_text("{", "utf-8")
+    assert onward.measure_before(again) is None

@@ -7,7 +7,7 @@ of a name, the terms of the words by the language's dictionary. Knows no corpus 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -46,12 +46,11 @@ class _Lead:
     ends: bool = False
     on: dict[str, _Lead] = field(default_factory=dict)
 
-    def follow(self, folded: str) -> Iterator[_Lead]:
-        """Yield what a word leads to."""
-        for length in range(1, LETTERS + 1):
-            lead = self.on.get(folded[:length])
-            if lead is not None and len(folded) <= lead.longest and length <= len(folded):
-                yield lead
+    def follow(self, folded: str) -> list[_Lead]:
+        """Return what a word leads to."""
+        on, size = self.on, len(folded)
+        lengths = range(1, min(LETTERS, size) + 1)
+        return [lead for length in lengths if (lead := on.get(folded[:length])) is not None and size <= lead.longest]
 
 
 class _Words:
@@ -74,10 +73,11 @@ class Finder:
         self._beginnings: dict[str, int] = {}
         self._first = {False: _Lead(), True: _Lead()}  # by whether the word begins with a capital
         self._exact: set[str] = set()
+        self._leads: _Cache[list[_Lead]] = _Cache(self._leads_of)
         self._starts: _Cache[_Nodes | None] = _Cache(self._start_of)
         self._pairs: _Cache[_Nodes] = _Cache(self._nodes_of_pair)
         self._cache: _Cache[tuple[str, ...]] = _Cache(self._terms_of)
-        self._caches: tuple[_Cache[Any], ...] = (self._starts, self._pairs, self._cache)
+        self._caches: tuple[_Cache[Any], ...] = (self._leads, self._starts, self._pairs, self._cache)
         names = [
             self._add(words, number)
             for number, entity in enumerate(entities)
@@ -125,7 +125,7 @@ class Finder:
 
     def _leads_of(self, word: str) -> list[_Lead]:
         """Return the names that a word may begin; a small word begins none that has a capital."""
-        return list(self._first[word[0].isupper()].follow(self._profile.fold(word)))
+        return self._first[word[0].isupper()].follow(self._profile.fold(word))
 
     def _nodes_of(self, word: str) -> _Nodes:
         return tuple(self._root[term] for term in self._cache[word] if term in self._root)
@@ -133,7 +133,7 @@ class Finder:
     def _start_of(self, word: str) -> _Nodes | None:
         """Return what may follow a word, () when it begins no name; None when it is no name by itself, so that the next word decides
         whether a dictionary is worth asking."""
-        leads = self._leads_of(word)
+        leads = self._leads[word]
         if any(lead.ends for lead in leads):
             return self._nodes_of(word)
         return None if leads else ()
@@ -142,7 +142,7 @@ class Finder:
         """Return what may follow the first of two words (parted by a space) where a name may begin with both."""
         word, _, second = pair.partition(" ")
         folded = self._profile.fold(second)
-        if any(True for lead in self._leads_of(word) for _ in lead.follow(folded)):
+        if any(lead.follow(folded) for lead in self._leads[word]):
             return self._nodes_of(word)
         return ()
 

@@ -14,7 +14,7 @@ _METHODS = {
 _REASONS = {
     "special": "– special tokens",
     "bytes": "– single bytes",
-    "template": "– pieces of the chat template",
+    "template": "– of the chat template and prompts",
     "seen": "– used by the texts",
     "letters": "– in the letters of the language ({language})",
     "signs": "– signs of no script and numerals",

@@ -24,6 +24,7 @@ from samovar.train.adapt.huggingface import open_folder, read_json
 from samovar.train.adapt.material import Material
 from samovar.train.adapt.packing import compute_row, keeps_apart
 from samovar.train.adapt.quality import Encode, measure_causal, open_causal, open_encoder, quiet
+from samovar.train.disk import disk_errors
 
 MODEL, CHECKPOINTS = "model", "checkpoints"
 Rows = npt.NDArray[np.int64]

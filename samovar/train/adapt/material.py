@@ -35,7 +35,7 @@ MIN_CHARS = 2_000
 @dataclass(slots=True)
 class Material:
     """Texts under `paths`; `held` fills while `batches` runs. `seen_chars` are those that decided. `others` are the beginnings of texts under
-    `keep`, read by `check`."""
+    `keep`, read by `check`. `prompts` are what the model will be asked with: their tokens stay whatever the texts are."""
 
     paths: Sequence[Path]
     max_chars: int = 0
@@ -46,6 +46,7 @@ class Material:
     separate: bool = True
     keep: Sequence[Path] = ()
     others: list[str] = field(default_factory=list)
+    prompts: Sequence[str] = ()
 
     def check(self) -> None:
         """Make sure that there are texts, and of the language that was asked for.

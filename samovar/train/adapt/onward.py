@@ -6,8 +6,10 @@ tables. The result is a run's folder: `samovar export` and `samovar train sft` t
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 RATE_SHARE = 0.1
 """Of the rates from scratch: a middle of what is reported for continued training (Ibrahim et al. 2024, arXiv:2403.08763); not tuned here."""
+BEFORE = "before.json"
 WARMUP = 0.02
 """Share of the steps over which the rates rise: the new rows make the first gradients large."""
 
@@ -52,6 +55,19 @@ def measure_run(folder: Path, texts: Sequence[str]) -> float:
 
     trained = open_trained(folder)
     return measure_causal(_Causal(trained.build()), trained.tokenizer.encode, texts)
+
+
+def measure_before(trainer: Trainer) -> float | None:
+    """Return bits per byte on held-out text before the first step; gone on later, what was measured then (``before.json``), None if nothing was."""
+    path = trainer.folder / BEFORE
+    if trainer.step == 0:
+        bits = trainer.measure()
+        if trainer.team.is_first:
+            path.write_text(json.dumps({"bits": bits}) + "\n", "utf-8")
+        return bits
+    with suppress(OSError, ValueError, KeyError):
+        return float(json.loads(path.read_text("utf-8"))["bits"])
+    return None
 
 
 class _Causal:

@@ -186,7 +186,7 @@ def trim_folder(
     check_room(draft, folder.num_bytes)
     encode = open_encoder(source)
     counts = _count(material, encode, len(folder.vocabulary.tokens), say)
-    first = _template_ids(_template_of(source), encode)
+    first = _template_ids([_template_of(source), *material.prompts], encode)
     selection, letters = _choose_tokens(folder.vocabulary, counts, size, material, first, only_seen)
     say("write")
     draft.mkdir(parents=True)
@@ -224,9 +224,9 @@ def _template_of(source: Path) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _template_ids(template: str, encode: Encode) -> set[int]:
-    """Return the ids that a chat is rendered with."""
-    return {*encode(ROLES), *encode(template)}
+def _template_ids(templates: Sequence[str], encode: Encode) -> set[int]:
+    """Return the ids that a chat is rendered with, and those of prompts."""
+    return {number for text in (ROLES, *templates) for number in encode(text)}
 
 
 # -- a GGUF file ----------------------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def trim_file(
     before = open_llama(source, 2 * LLAMA_TOKENS)
     try:
         counts = _count(material, before.tokenize, len(file.vocabulary.tokens), say)
-        first = _template_ids(file.template, before.tokenize)
+        first = _template_ids([file.template, *material.prompts], before.tokenize)
         selection, letters = _choose_tokens(file.vocabulary, counts, size, material, first, only_seen)
         say("write")
         ggufile.write_trimmed(file, selection, draft)

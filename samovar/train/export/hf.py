@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from samovar.train.bpe import CHAT_TEMPLATE
+from samovar.train.disk import disk_errors
 from samovar.train.export.trained import Trained
 
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}

@@ -63,7 +63,9 @@ def _open_run(folder: Path, warn: Callable[[str], None]) -> Trained:
             f"{words.sha256[:12]}: put the right one there"
         )
     if found.step < plan.num_steps:
-        warn(f"{folder} is not finished: step {found.step} of {plan.num_steps} is used; the command that began it goes on from there")
+        warn(
+            f"{folder} is not finished: step {found.step} of {plan.num_steps} is used; the command that began it goes on from there"
+        )
     return Trained(plan.model, found.weights(), words, folder / "tokenizer", folder, found.step)
 
 

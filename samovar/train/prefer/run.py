@@ -16,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samovar.train.disk import disk_errors
 from samovar.errors import TrainingError
+from samovar.train.disk import disk_errors
 from samovar.train.prefer.pairs import Pair, Pairs, read_pairs, split_pairs
 from samovar.train.prefer.parent import Coded, Parent, check_extra, encode_pairs, open_parent
 from samovar.train.prefer.plan import (
