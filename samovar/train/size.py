@@ -68,7 +68,11 @@ def plan_run(
     batch_tokens: int = 0,
     seed: int = 0,
 ) -> RunConfig:
-    """Return the plan of a run: `num_tokens` and `batch_tokens` overrule the rules when given."""
+    """Return the plan of a run: `num_tokens` and `batch_tokens` overrule the rules when given.
+
+    Raises:
+        TrainingError: sizes that cannot be meant, or a step of more tokens than the whole run.
+    """
     model = shape_model(depth, vocab_size, max_seq_len=seq_len)
     wanted = num_tokens or ratio * counted_weights(model)
     if not 1 <= wanted <= MOST_TOKENS:
@@ -80,8 +84,13 @@ def plan_run(
     horizon = int(wanted)
     batch = batch_tokens or choose_batch(horizon, seq_len, vocab_size)
     batch = max(seq_len, batch // seq_len * seq_len)
+    if batch > horizon:
+        way = "a smaller --batch-tokens" if batch > seq_len else "a smaller --seq-len"
+        raise TrainingError(
+            f"expected a run of at least one step's {batch:,} tokens, found {horizon:,}: give {way}, or a larger --num-tokens"
+        )
     scale = (model.hidden_size / REFERENCE_WIDTH) ** -0.5
-    num_steps = max(1, horizon // batch)
+    num_steps = horizon // batch
     return RunConfig(
         model=model,
         seq_len=seq_len,
