@@ -189,15 +189,18 @@ def test_a_second_run_in_the_folder_is_refused_and_a_killed_one_goes_on(prepared
     assert steps == list(range(1, len(steps) + 1)) and not (run / ".lock").exists()
 
 
-def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
-    """Wait until a training has its own handler of SIGTERM: Python has none."""
-    deadline = time.monotonic() + 100
+def wait_until_it_computes(process: subprocess.Popen[str], run: Path) -> None:
+    """Wait until a training is in its first step: its plan is written, and it has worked for much longer than a toy takes to begin."""
+    deadline, begun = time.monotonic() + 200, None
     while time.monotonic() < deadline:
-        caught = re.search(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{process.pid}/status").read_text())
-        if caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1:
-            return
+        if (run / "config.json").exists():
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            worked = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            begun = worked if begun is None else begun
+            if worked - begun > 5:
+                return
         time.sleep(0.05)
-    raise AssertionError("it does not listen")
+    raise AssertionError("it does not compute")
 
 
 @pytest.mark.slow
@@ -217,7 +220,7 @@ def test_a_second_ctrl_c_ends_in_the_middle_of_a_step(prepared: Path, tmp_path: 
     """The step is of two million tokens, minutes long; the first press waits for its end, the second does not."""
     run = tmp_path / "run"
     child = start(prepared, run, "--batch-tokens", "2097152", "--num-tokens", "4194304", "--device-batch", "8")
-    wait_until_it_listens(child)
+    wait_until_it_computes(child, run)
     child.send_signal(signal.SIGINT)
     time.sleep(1.5)  # later than an echo of the first press may come
     assert child.poll() is None  # it goes on with its step
