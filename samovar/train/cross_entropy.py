@@ -55,14 +55,16 @@ def rows_of(budget: dict[str, int], device: torch.device, vocabulary: int, dtype
     return max(1, budget.get(device.type, budget["cuda"]) // (vocabulary * dtype.itemsize))
 
 
-def turn_into_shares(logits: Tensor, scales: Tensor) -> Tensor:
-    """Replace logits [rows, vocabulary] by scale · softmax; return the logarithm of the sum of their powers, [rows]."""
-    values = logits.float()
-    most = values.amax(dim=-1, keepdim=True)
-    powers = (values - most).exp()
-    sums = powers.sum(dim=-1, keepdim=True)
-    logits.copy_(powers * (scales[:, None] / sums))
-    return (most + sums.log())[:, 0]
+def turn_into_powers(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Replace logits [rows, vocabulary] by exp(logits - most); return the most of each row and the sum of its powers, float32 [rows].
+
+    The sum is that of the powers as they are kept, so that the shares of a row add up to 1 exactly; and a sum of them before rounding would be
+    compiled to a loop of its own (7.5 ms instead of 3 for 256 x 16,384)."""
+    most = logits.amax(dim=-1, keepdim=True).float()
+    powers = (logits.float() - most).exp().to(logits.dtype)
+    sums = powers.float().sum(dim=-1)
+    logits.copy_(powers)
+    return most[:, 0], sums
 
 
 @cache
@@ -76,13 +78,13 @@ def fused(
     hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int, compiled: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the mean loss and its gradients to `hidden` (in its type, which is that of the products) and to `weight` (float32)."""
-    turn = compile_once(turn_into_shares) if compiled else turn_into_shares
+    turn = compile_once(turn_into_powers) if compiled else turn_into_powers
     dtype, device = hidden.dtype, hidden.device
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
         matrix = weight.to(dtype)
         counts = targets != ignored
         scales = counts / counts.sum().clamp(min=1)  # a part without targets has a loss of 0, not 0 / 0
-        wanted = torch.where(counts, targets, 0)[:, None]
+        wanted = torch.where(counts, targets, 0)
         chunk = min(rows_of(CHUNK_BYTES, device, len(weight), dtype), len(hidden))
         block = min(chunk * max(1, rows_of(BLOCK_BYTES, device, len(weight), dtype) // chunk), len(hidden))
         buffer = hidden.new_empty((block, len(weight)))
@@ -90,16 +92,21 @@ def fused(
         total = torch.zeros((), device=device)
         for first in range(0, len(hidden), block):
             rows = hidden[first : first + block]
+            factors = scales[first : first + block].clone()
             for start in range(0, len(rows), chunk):
                 part = buffer[start : min(start + chunk, len(rows))]
                 place = slice(first + start, first + start + len(part))
                 torch.mm(hidden[place], matrix.t(), out=part)
-                right = part.gather(1, wanted[place])[:, 0].float()
-                sums = turn(part, scales[place])
-                total += (sums - right) @ scales[place]
-                part.scatter_(1, wanted[place], (((right - sums).exp() - 1.0) * scales[place]).to(dtype)[:, None])
-            torch.mm(buffer[: len(rows)], matrix, out=of_hidden[first : first + block])
-            part = torch.mm(buffer[: len(rows)].t(), rows)
+                at = wanted[place] + torch.arange(0, part.numel(), len(weight), device=device)
+                right = part.take(at).float()
+                most, sums = turn(part)
+                total += (most + sums.log() - right) @ scales[place]
+                part.put_(at, ((right - most).exp() - sums).to(dtype))  # `scatter_` would copy the part twice
+                factors[start : start + len(part)] /= sums
+            # what the powers lack to be gradients is one factor a row: applied to the small matrices
+            powers = buffer[: len(rows)]
+            torch.mm(powers, matrix, out=of_hidden[first : first + block]).mul_(factors[:, None])
+            part = torch.mm(powers.t(), (rows * factors[:, None]).to(dtype))
             of_weight = of_weight.add_(part) if first else part.float()
     return total, of_hidden, of_weight
 
