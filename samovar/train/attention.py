@@ -73,14 +73,16 @@ def list_blocks(batch: int, length: int, width: int, segments: Tensor | None) ->
     if segments is None:
         yield from (Block(slice(0, batch), s, min(s + BLOCK, length), 0, False) for s in range(0, length, BLOCK))
         return
-    firsts = [find_beginnings(row) for row in segments.tolist()]
-    for start in range(0, length, BLOCK):
-        end = min(start + BLOCK, length)
+    starts = range(0, length, BLOCK)
+    ends = [min(start + BLOCK, length) for start in starts]
+    places = segments[:, [*starts, *(end - 1 for end in ends)]].contiguous()
+    firsts = torch.searchsorted(segments, places).tolist()  # where the documents of these places begin
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         spare = SPARE // (width * (end - start))
-        for rows in join_rows([row[start] for row in firsts], end, spare):
+        for rows in join_rows([row[number] for row in firsts], end, spare):
             own = firsts[rows]
-            first = min(row[start] for row in own)
-            yield Block(rows, start, end, first, any(row[end - 1] > first for row in own))
+            first = min(row[number] for row in own)
+            yield Block(rows, start, end, first, any(row[len(ends) + number] > first for row in own))
 
 
 def join_rows(firsts: list[int], end: int, spare: int) -> Iterator[slice]:
@@ -93,14 +95,6 @@ def join_rows(firsts: list[int], end: int, spare: int) -> Iterator[slice]:
             begin, both = row, first
         least = both
     yield slice(begin, len(firsts))
-
-
-def find_beginnings(numbers: list[int]) -> list[int]:
-    """Return where the document of each position begins."""
-    firsts = [0] * len(numbers)
-    for place in range(1, len(numbers)):
-        firsts[place] = firsts[place - 1] if numbers[place] == numbers[place - 1] else place
-    return firsts
 
 
 def by_key_head(x: Tensor, kv_heads: int) -> Tensor:
