@@ -238,24 +238,10 @@ def _words(text: str) -> list[str]:
     return "".join(c if c.isalnum() else " " for c in text.casefold()).split()
 
 
-_BARE = """
-import sys, time
-from fastwarc.warc import ArchiveIterator, WarcRecordType
-from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.html import HTMLTree
-started = time.process_time()
-chars = pages = 0
-with open(sys.argv[1], "rb") as stream:
-    for record in ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=True):
-        text = extract_plain_text(HTMLTree.parse_from_bytes(record.reader.read(), "utf-8"), main_content=True)
-        chars += len(text); pages += 1
-print(time.process_time() - started, chars)
-"""
-
-
 def compare_limit(given: argparse.Namespace, work: Path) -> None:
-    """(b) All stages against reading the WARC and extracting with resiliparse alone: the share of the speed that is left. With ``--weight`` both
-    read the same bodies in made-up site templates, which weigh what pages of a crawl weigh (`corpus_web`)."""
+    """(b) All stages against extraction alone, read both ways (`corpus_limit`): resiliparse's main content and nothing else, and our own first stage.
+    The shares of their speed that are left. With ``--weight`` all read the same bodies in made-up site templates, which weigh what pages of a
+    crawl weigh (`corpus_web`)."""
     pages = sample_pages(real_pages(given.cache), given.pages)
     pages = list(dress_pages(pages, 1000 * given.weight)) if given.weight else pages
     warc, one = work / "pages.warc.gz", work / "one.warc.gz"
@@ -264,22 +250,28 @@ def compare_limit(given: argparse.Namespace, work: Path) -> None:
     recipe = write_recipe(work / "recipe.toml", str(warc), all_stages())
     single = write_recipe(work / "one.toml", str(one), all_stages())
     start = statistics.median(build(single, work / "out")[0].cpu for _ in range(3))
-    bare = [sys.executable, "-c", _BARE, str(warc)]
-    runs = [(run(bare).out.split(), *build(recipe, work / "out")) for _ in range(given.rounds)]
-    limit = statistics.median(float(words[0]) for words, _, _ in runs)
-    net = statistics.median(used.cpu for _, used, _ in runs) - start
+
+    def alone(way: str) -> tuple[float, int]:
+        seconds, chars = run([sys.executable, str(HERE / "corpus_limit.py"), way, str(warc)]).out.split()
+        return float(seconds), int(chars)
+
+    runs = [(alone("bare"), alone("own"), *build(recipe, work / "out")) for _ in range(given.rounds)]
+    bare, own = (statistics.median(timed[way][0] for timed in runs) for way in (0, 1))
+    net = statistics.median(used.cpu for _, _, used, _ in runs) - start
     report(
         "limit",
         pages=len(pages),
         input="web templates" if given.weight else "as it is",
         mean_bytes=round(num_bytes / len(pages)),
-        mean_chars=round(int(runs[0][0][1]) / len(pages)),
-        documents=runs[0][2]["documents"],
+        mean_chars=round(runs[0][0][1] / len(pages)),
+        documents=runs[0][3]["documents"],
         rounds=given.rounds,
-        bare_pages_per_cpu_second=round(len(pages) / limit, 1),
+        bare_pages_per_cpu_second=round(len(pages) / bare, 1),
+        own_extraction_pages_per_cpu_second=round(len(pages) / own, 1),
         pages_per_cpu_second=round(len(pages) / net, 1),
         start_seconds=round(start, 2),
-        share_of_bare=round(limit / net, 3),
+        share_of_bare=round(bare / net, 3),
+        share_of_own_extraction=round(own / net, 3),
     )
 
 

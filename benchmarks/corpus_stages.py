@@ -112,7 +112,7 @@ def main() -> None:
 
 def measure(warc: Path, folder: Path, rounds: int, count: int) -> None:
     """Time the steps."""
-    from samovar.corpus.build.cleaning_pass import document_row, facts_of
+    from samovar.corpus.build.cleaning_pass import facts_of, make_row
     from samovar.corpus.build.reading_pass import identify_item
     from samovar.corpus.build.tables import (
         ITEM_COLUMNS,
@@ -163,7 +163,7 @@ def measure(warc: Path, folder: Path, rounds: int, count: int) -> None:
     checker = Contamination()
     _ = checker.references
     items = step("contamination", lambda: in_batches(checker, items, Notes("docs")))
-    rows = step("documents made", lambda: [document_row(item, "docs", "") for item in items])
+    rows = step("documents made", lambda: [make_row(item, "docs", "")[0] for item in items])
     step("documents' facts", lambda: [facts_of(i, r[0]) for i, r in zip(items, rows, strict=True)])
     hasher, texts = MinHasher(), [item.text for item in items]
     signatures = step("near: signatures", lambda: hasher.signatures(texts))

@@ -177,16 +177,9 @@ class ShardError(TrainingError):
 
 
 class RunBusyError(TrainingError):
-    """Another process is at work in the folder of the run. `holder` is its process id, "?" when unknown."""
+    """Another process is at work in the folder of the run."""
 
     exit_status = 2
-
-    def __init__(self, message: str, holder: str = "?") -> None:
-        super().__init__(message)
-        self.holder = holder
-
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return (type(self), (str(self), self.holder))
 
 
 class DivergedError(TrainingError):
@@ -198,14 +191,7 @@ class CorpusError(SamovarError):
 
 
 class CorpusBusyError(CorpusError):
-    """Another process is building in this folder. `holder` is its process id, "?" when unknown."""
-
-    def __init__(self, message: str, holder: str = "?") -> None:
-        super().__init__(message)
-        self.holder = holder
-
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return (type(self), (str(self), self.holder))
+    """Another process is building in this folder."""
 
 
 class MissingExtraError(SamovarError):

@@ -66,6 +66,10 @@ class Words:
         marks = {",": self.texts["language.thousands"], ".": self.texts["language.decimal"]}
         return "".join(str(marks.get(c, c)) for c in plain)
 
+    def short(self, value: float, digits: int = 2) -> str:
+        """Write a number that may be very small or very large by its first digits: 0.00064, 8.5e-07; decimal mark of the language."""
+        return f"{value:.{digits}g}".replace(".", str(self.texts["language.decimal"]))
+
     def size(self, num_bytes: float) -> str:
         """Write an amount of bytes with a fitting unit (powers of 1024)."""
         units = self.texts["unit.bytes"]

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "samovar"
 
-# each room may import itself, those named, and the floor (errors, settings, digests, __version__)
+# each room may import itself, those named, and the floor (errors, settings, digests, locks, __version__)
 ROOMS: dict[str, set[str]] = {
     "language": set(),
     "corpus": {"language"},
@@ -25,7 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "train": {"language", "corpus", "generate"},
     "serve": {"language", "corpus", "library", "search", "generate", "assistant", "app", "messages"},
 }
-FLOOR = {"errors", "settings", "digests"}
+FLOOR = {"errors", "settings", "digests", "locks"}
 
 
 def imports_of(path: Path) -> set[str]:

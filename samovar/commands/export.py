@@ -70,8 +70,8 @@ def export(
                 kind=proof.kind,
                 same=proof.same_tokens,
                 total=proof.num_tokens,
-                gap=f"{proof.mean_gap:.2g}",
-                largest=f"{proof.max_gap:.2g}",
+                gap=words.short(proof.mean_gap),
+                largest=words.short(proof.max_gap),
                 texts=proof.num_texts,
                 wrong=proof.mismatches,
             )

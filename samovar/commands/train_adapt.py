@@ -11,12 +11,14 @@ import typer
 from samovar.commands.help import Command
 from samovar.commands.options import Json, as_text
 from samovar.commands.progress import ProgressBar
-from samovar.commands.session import Interrupts, session_of
+from samovar.commands.session import session_of
+from samovar.commands.stops import Stops, hear, listen
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
 from samovar.errors import UsageError
 from samovar.messages import current_words, say
 
 if TYPE_CHECKING:
+    from samovar.train.adapt.lora import LoraPlan
     from samovar.train.adapt.material import Material
     from samovar.train.adapt.run import Adapted
 
@@ -55,8 +57,10 @@ def adapt(
     json: Json = False,
 ) -> None:
     """Adapt, prove, train on where asked."""
+    listen(ctx)
     from samovar.commands.train_data import lay_out_for
     from samovar.commands.train_pretrain import is_first_process
+    from samovar.train.adapt.lora import plan_lora
     from samovar.train.adapt.material import Material as Texts
     from samovar.train.adapt.others import read_others
     from samovar.train.adapt.run import MANIFEST, adapt_model
@@ -67,6 +71,9 @@ def adapt(
         raise UsageError(say("adapt.only_transfer"))
     if lora and (not num_tokens or model.is_file()):
         raise UsageError(say("adapt.lora_needs"))
+    if num_tokens:
+        begun = (output / MANIFEST).exists()
+        _check_training(output if begun else model, num_tokens, seq_len, batch_tokens, lora=lora)
     prompt = lay_out_for(as_text(language) or session_of(ctx).settings().library.starter_pack)(
         "?", [("?", "?")], "0" * 16
     )
@@ -101,7 +108,9 @@ def adapt(
                 _print(terminal, made)
         others = material.others or read_others(material.keep)
         if lora:
-            result |= _train_lora(terminal, output, Texts(tuple(corpus), max_chars, others=others), num_tokens, seq_len, batch_tokens, device, json, new_rows=method == "transfer")  # fmt: skip
+            plan = plan_lora(num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, new_rows=method == "transfer")
+            texts = Texts(tuple(corpus), max_chars, others=others)
+            result |= _train_lora(terminal, output, texts, plan, device, quiet=json)  # fmt: skip
         elif num_tokens:
             result |= _train_on(
                 terminal, output, corpus, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, device=device,
@@ -111,21 +120,36 @@ def adapt(
         terminal.json(result)
 
 
+def _check_training(model: Path, num_tokens: int, seq_len: int, batch_tokens: int, *, lora: bool) -> None:
+    """Make sure that there will be training, before a model is adapted for it, which may take long. That the model is there at all is asked later."""
+    from samovar.train.adapt.lora import check_lora, plan_lora
+    from samovar.train.adapt.onward import check_onward
+
+    plan = plan_lora(num_tokens, seq_len=seq_len, batch_tokens=batch_tokens) if lora else None
+    if not (model / "config.json").is_file():
+        return
+    if plan is not None:
+        check_lora(model, plan)
+    else:
+        check_onward(model, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens)
+
+
 def _train_on(
     terminal: Terminal, folder: Path, corpus: list[Path], *, others: list[str], quiet: bool, **options: Any
 ) -> dict[str, Any]:
     from samovar.commands.train_pretrain import run_with_bar
     from samovar.train.adapt.onward import measure_before, measure_run, open_onward
 
+    def warn(message: str) -> None:
+        terminal.note(one_line(message), style=YELLOW)
+
     place = folder.with_name(folder.name + "-run")
-    trainer = open_onward(
-        folder, corpus, place, prompts=tuple(say("pretrain.prompts").splitlines()),
-        warn=lambda message: terminal.note(one_line(message), style=YELLOW), **options,
-    )  # fmt: skip
+    prompts = tuple(say("pretrain.prompts").splitlines())
+    trainer = open_onward(folder, corpus, place, prompts=prompts, warn=warn, **options)
     before = measure_before(trainer)
     run_with_bar(trainer, terminal, quiet=quiet)
     after = trainer.measure()
-    kept = (measure_run(folder, others), measure_run(place, others)) if others else None
+    kept = (measure_run(folder, others), measure_run(place, others, warn=warn)) if others else None
     if not quiet:
         _print_trained(terminal, before, after, kept)
         terminal.print(say("pretrain.where", folder=one_line(str(place))))
@@ -147,24 +171,25 @@ def _list_trained(place: Path, before: float | None, after: float, kept: Pair | 
 
 
 def _train_lora(
-    terminal: Terminal, folder: Path, material: Material, num_tokens: int, seq_len: int, batch_tokens: int, device: str, quiet: bool,
-    *, new_rows: bool,
-) -> dict[str, Any]:  # fmt: skip
-    from samovar.train.adapt.lora import TABLE_STEPS, LoraPlan, LoraRun
+    terminal: Terminal, folder: Path, material: Material, plan: LoraPlan, device: str, *, quiet: bool
+) -> dict[str, Any]:
+    from samovar.train.adapt.lora import LoraRun
 
-    batch_rows = max(1, (batch_tokens or 8 * seq_len) // seq_len)
-    steps = max(1, num_tokens // (batch_rows * seq_len))
-    plan = LoraPlan(steps, seq_len, batch_rows, table_steps=int(TABLE_STEPS * steps) if new_rows else 0)
     run = LoraRun(folder, material, folder.with_name(folder.name + "-run"), plan, device=device)
     words = current_words()
     before = run.measure() if run.step == 0 else None
     kept_before = run.measure(material.others) if run.step == 0 and material.others else None
-    with ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar, Interrupts(bar.stop) as interrupts:
+    with (
+        ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar,
+        Stops(lambda: hear(terminal, bar)) as stops,
+    ):
         for report in run.train():
-            bar.update(report.step, plan.num_steps, say("pretrain.loss", loss=words.number(report.loss, 3)))
-            if interrupts.happened:
+            if not stops.happened:
+                bar.update(report.step, plan.num_steps, say("pretrain.loss", loss=words.number(report.loss, 3)))
+            elif run.step < plan.num_steps:
                 run.save()
-                raise KeyboardInterrupt
+                terminal.note(say("pretrain.stopped", step=run.step), style=YELLOW)
+                stops.leave()
     after = run.measure()
     kept = (kept_before, run.measure(material.others)) if material.others else None
     place = run.finish({"held-out texts": (before, after), **({"other texts": kept} if kept else {})})
@@ -236,11 +261,12 @@ def _print_changes(terminal: Terminal, old: dict[str, Any], new: dict[str, Any],
         first, second = ("–" if value is None else words.number(value, digits) for value in (before, after))
         return say(f"adapt.{key}"), first, second
 
+    speeds = old.get("speed"), new.get("speed")
     rows = [
         (say("adapt.figure"), say("adapt.before"), say("adapt.after")),
         row("words", old["fertility"]["tokens_per_word"], new["fertility"]["tokens_per_word"], 3),
         row("bits", old["bits"], new["bits"], 4),
-        row("speed", old.get("speed"), new.get("speed"), 1),
+        row("speed", *speeds, 0 if min(speed or 0.0 for speed in speeds) > 100 else 1),
     ]
     if others:
         for key, figure, digits in (("other_words", "tokens_per_word", 3), ("other_bits", "bits", 4)):

@@ -85,7 +85,7 @@ def describe_size(facts: dict[str, Any]) -> str:
         steps=facts["steps"],
         batch=facts["batch_tokens"],
         tokens=words.number(facts["tokens"] / 1e6, 1),
-        flops=f"{facts['flops']:.1e}",
+        flops=words.short(facts["flops"]),
         disk=words.size(facts["checkpoint_bytes"]),
     )
 

@@ -11,7 +11,8 @@ import typer
 from samovar.commands.help import Command
 from samovar.commands.options import Json
 from samovar.commands.progress import ProgressBar
-from samovar.commands.session import Interrupts, session_of
+from samovar.commands.session import session_of
+from samovar.commands.stops import Stops, hear, listen
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
 from samovar.commands.train_options import Threads
 from samovar.messages import current_words, say
@@ -52,6 +53,7 @@ def prefer(
     json: Json = False,
 ) -> None:
     """Tune; interrupted, the same command goes on."""
+    listen(ctx)
     from samovar.train.prefer.parent import check_extra
 
     check_extra()
@@ -93,7 +95,7 @@ def _describe(terminal: Terminal, run: PreferRun) -> None:
             batch=plan.batch_pairs,
             method=plan.method,
             beta=words.number(plan.beta, 2),
-            rate=f"{plan.rate:.2g}",
+            rate=words.short(plan.rate),
             length=run.longest,
             memory=words.size(needs["memory_bytes"]),
             disk=words.size(needs["disk_bytes"]),
@@ -117,7 +119,10 @@ def _tune(terminal: Terminal, run: PreferRun, *, quiet: bool) -> dict[str, Any]:
         terminal.note(say("pretrain.resumed", step=run.begin_at))
     with ProgressBar(terminal, say("prefer.scoring"), quiet=quiet) as bar:
         run.score_parent(lambda done, total: bar.update(done, total, "", 0.0))
-    with ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar, Interrupts(bar.stop) as interrupts:
+    with (
+        ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar,
+        Stops(lambda: hear(terminal, bar)) as stops,
+    ):
 
         def watch(report: PreferReport) -> bool:
             left = (run.plan.num_steps - report.step) * report.seconds / report.step
@@ -127,13 +132,13 @@ def _tune(terminal: Terminal, run: PreferRun, *, quiet: bool) -> dict[str, Any]:
                 accuracy=words.number(100 * report.accuracy),
                 margin=words.number(report.margin, 3),
             )
-            if not interrupts.happened:
+            if not stops.happened:
                 bar.update(report.step, run.plan.num_steps, detail, left)
-            return bool(interrupts.happened)
+            return stops.happened
 
         if not run.train(watch):
             terminal.note(say("pretrain.stopped", step=run.step), style=YELLOW)
-            raise KeyboardInterrupt
+            stops.leave()
     return run.finish()
 
 

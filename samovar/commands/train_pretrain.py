@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from samovar.commands.compiler import quiet_compiler
 from samovar.commands.curves import open_curves
 from samovar.commands.help import Command
 from samovar.commands.options import Json
 from samovar.commands.progress import ProgressBar
 from samovar.commands.session import session_of
-from samovar.commands.stops import INTERRUPTED, Stops, early_stops
+from samovar.commands.stops import Stops, hear, listen
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
 from samovar.commands.train_options import Compile, Device, DeviceBatch, Precision, SaveEvery, Seed, Shard, Threads
 from samovar.commands.train_plan import describe_size
@@ -63,7 +64,7 @@ def pretrain(
     json: Json = False,
 ) -> None:
     """Train; interrupted, the same command goes on."""
-    ctx.with_resource(early_stops())
+    listen(ctx)
     from samovar.train.pretrain import check_extra, describe_plan, open_trainer, plan_pretraining
     from samovar.train.run_lock import hold_team
 
@@ -121,13 +122,15 @@ def set_threads(threads: int) -> None:
 
 
 def run_with_bar(trainer: Trainer, terminal: Terminal, *, quiet: bool) -> list[Report]:
-    """Run to the end with a bar; asked to stop it finishes the step and saves.
+    """Run to the end with a bar; asked to stop it says so at once, finishes the step and saves.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C.
         typer.Exit: after TERM or USR1, with the status `samovar.commands.stops.AGAIN`.
         TrainingError: another process of the run has ended.
     """
+    from samovar.train.loop import can_compile
+
     words = current_words()
     quiet = quiet or not trainer.team.is_first
     if trainer.step and not quiet:
@@ -137,10 +140,12 @@ def run_with_bar(trainer: Trainer, terminal: Terminal, *, quiet: bool) -> list[R
     with ProgressBar(terminal, say("pretrain.progress"), quiet=quiet) as bar:
 
         def stop() -> None:
-            bar.stop()
             trainer.ask_to_stop()
+            if trainer.team.is_first:
+                compiling = trainer.plan.compile and can_compile() and not reports
+                hear(terminal, bar, say("pretrain.stopping_compile") if compiling else "")
 
-        with Stops(stop) as stops, trainer.team.watching(), open_curves(trainer) as watch:
+        with Stops(stop) as stops, trainer.team.watching(), open_curves(trainer) as watch, quiet_compiler():
             for report in trainer.run():
                 reports.append(report)
                 watch(report)
@@ -154,9 +159,7 @@ def run_with_bar(trainer: Trainer, terminal: Terminal, *, quiet: bool) -> list[R
         if trainer.team.is_first:
             terminal.note(say("pretrain.stopped", step=trainer.step), style=YELLOW)
         trainer.team.leave()
-        if stops.status == INTERRUPTED:
-            raise KeyboardInterrupt
-        raise typer.Exit(stops.status)
+        stops.leave()
     return reports
 
 

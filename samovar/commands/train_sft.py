@@ -11,7 +11,7 @@ import typer
 from samovar.commands.help import Command
 from samovar.commands.options import Json
 from samovar.commands.session import session_of
-from samovar.commands.stops import early_stops
+from samovar.commands.stops import listen
 from samovar.commands.terminal import BOLD, YELLOW, Terminal, one_line
 from samovar.commands.train_options import Compile, Device, DeviceBatch, Precision, SaveEvery, Shard, Threads
 from samovar.messages import current_words, say
@@ -47,7 +47,7 @@ def sft(
     json: Json = False,
 ) -> None:
     """Tune; interrupted, the same command goes on."""
-    ctx.with_resource(early_stops())
+    listen(ctx)
     from samovar.commands.train_pretrain import is_first_process, run_with_bar, set_threads
     from samovar.train.run_lock import hold_team
     from samovar.train.sft import open_tuning, plan_tuning

@@ -272,9 +272,8 @@ def _numbered() -> tuple[Any, list[str]]:
 
     names = sorted(_covered())
     table = np.zeros(0x10000, np.uint8)
-    for number, letters in enumerate(
-        (ascii_lowercase + "\u0130\u212a", *names), 1
-    ):  # two capitals with a Latin letter for a small one
+    latin = ascii_lowercase + "\u0130\u212a"  # two capitals with a Latin letter for a small one
+    for number, letters in enumerate((latin, *names), 1):
         for letter in {*letters, *letters.upper()}:
             table[ord(letter)] = number
     return table, names

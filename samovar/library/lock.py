@@ -1,20 +1,18 @@
-"""The single-writer lock: one lock file per library, held by at most one writer in all processes and threads.
+"""The single-writer lock: one lock file per library, held by at most one writer in all processes and threads (see `samovar.locks`).
 
-`flock` belongs to the open file, so two writers in one process exclude each other too, reading the file does not
-release it, and the kernel releases it when the holder dies (`kill -9`). Source: flock(2). A second file is the
-turnstile: whoever waits for the lock holds it, so a process that writes all the time cannot take the lock again before
+A second file is the turnstile: whoever waits for the lock holds it, so a process that writes all the time cannot take the lock again before
 one that waits (without it a waiter needed 12 s for 20 turns against a busy writer). Knows nothing about the database.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from pathlib import Path
 
 from samovar.corpus.document import utc_now
 from samovar.errors import LibraryBusyError, LibraryError
+from samovar.locks import open_lock, sign, try_lock
 
 WAIT_SECONDS = 30.0
 MAX_PAUSE = 0.02  # between two tries; a commit takes about as long
@@ -55,8 +53,7 @@ class WriteLock:
         descriptor = self._open(self.path)
         try:
             self._wait(descriptor, deadline, wait_seconds)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()} {utc_now()}\n".encode(), 0)
+            sign(descriptor, f"{os.getpid()} {utc_now()}\n")
         except BaseException:
             os.close(descriptor)
             raise
@@ -64,7 +61,7 @@ class WriteLock:
 
     def _open(self, path: Path) -> int:
         try:
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return open_lock(path)
         except OSError as error:
             raise LibraryError(
                 f"expected to write in {path.parent}, found: {error.strerror}. Check the permissions."
@@ -72,24 +69,23 @@ class WriteLock:
 
     def _wait(self, descriptor: int, deadline: float, wait_seconds: float) -> None:
         pause = 0.001
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise LibraryBusyError(
-                        f"expected to be the only writer of {self.path.parent}, found {describe_holder(self.path)} "
-                        "writing after "
-                        f"{wait_seconds:g} s of waiting. Run the command again when it is done."
-                    ) from None
-            except OSError as error:
-                raise LibraryError(
-                    f"expected a file system with locks in {self.path.parent}, found: {error.strerror}. "
-                    "Name a folder on a local disk with SAMOVAR_HOME."
-                ) from error
+        while not self._try(descriptor):
+            if time.monotonic() >= deadline:
+                raise LibraryBusyError(
+                    f"expected to be the only writer of {self.path.parent}, found {describe_holder(self.path)} writing after "
+                    f"{wait_seconds:g} s of waiting. Run the command again when it is done."
+                )
             time.sleep(pause)
             pause = min(pause * 1.5, MAX_PAUSE)
+
+    def _try(self, descriptor: int) -> bool:
+        try:
+            return try_lock(descriptor)
+        except OSError as error:
+            raise LibraryError(
+                f"expected a file system with locks in {self.path.parent}, found: {error.strerror}. "
+                "Name a folder on a local disk with SAMOVAR_HOME."
+            ) from error
 
     def release(self) -> None:
         """Give the lock back; safe to call when it is not held."""

@@ -104,9 +104,8 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    return _MARKS.sub(
-        "", unicodedata.normalize("NFKD", text.casefold())
-    )  # a pattern is five times as fast as str.translate here
+    # a pattern is five times as fast as str.translate here
+    return _MARKS.sub("", unicodedata.normalize("NFKD", text.casefold()))
 
 
 class Shelf:

@@ -247,9 +247,8 @@ class TantivyEngine:
 
     def finish(self) -> None:
         writer, self._writer = self._writer, None
-        with suppress(
-            ValueError, OSError
-        ):  # all is committed: a merge that fails (a full disk) is made good by a later one
+        # all is committed: a merge that fails (a full disk) is made good by a later one
+        with suppress(ValueError, OSError):
             if writer is not None:
                 writer.wait_merging_threads()
             self.reload()

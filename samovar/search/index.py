@@ -156,9 +156,8 @@ class SearchIndex:
         """Let a thread end the writing when nothing more comes for a moment: a merge takes longer than all the rest of a small sync."""
         self._quiet_until = time.monotonic() + QUIET_SECONDS
         if self._tidier is None:
-            self._tidier = Thread(
-                target=self._tidy, name="samovar-index"
-            )  # no daemon: the process must not cut a merge off
+            # no daemon: the process must not cut a merge off
+            self._tidier = Thread(target=self._tidy, name="samovar-index")
             self._tidier.start()
 
     def _tidy(self) -> None:
@@ -250,9 +249,8 @@ class SearchIndex:
                 removed += self._remove([p.id for p in change.passages])
             elif change.passages:
                 waiting += len(change.passages)
-                commit = (
-                    not large or not added or waiting >= COMMIT_PASSAGES
-                )  # the first ones soon: they can be searched
+                # the first ones soon: they can be searched
+                commit = not large or not added or waiting >= COMMIT_PASSAGES
                 self._add(change, large=large, commit=commit)
                 added += len(change.passages)
                 waiting = 0 if commit else waiting

@@ -165,9 +165,8 @@ class Rows(Vocabulary):
     def _present(self, ids: Sequence[int]) -> list[int]:
         with self._statements() as connection:
             highest = connection.execute("SELECT max(id) FROM passages").fetchone()[0] or 0
-            asked = [
-                i for i in ids if i <= highest
-            ]  # new ids are higher than all before them: usually nothing is left to ask
+            # new ids are higher than all before them: usually nothing is left to ask
+            asked = [i for i in ids if i <= highest]
             found: list[int] = []
             for at in range(0, len(asked), 900):
                 listed = ",".join(map(str, asked[at : at + 900]))

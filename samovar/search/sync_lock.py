@@ -11,6 +11,8 @@ import os
 import time
 from pathlib import Path
 
+from samovar.locks import open_lock, try_lock
+
 TIDYING = b"tidying"
 TIDYING_SECONDS = 0.3  # worth waiting for somebody's tidying; the merge of a few small segments takes 0.05
 _PAUSE_SECONDS = 0.01
@@ -33,9 +35,9 @@ class SyncLock:
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             return True
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = open_lock(self.path, 0o666)
         began = time.monotonic()
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             patience = max(wait_seconds, TIDYING_SECONDS if os.pread(descriptor, 16, 0) == TIDYING else 0.0)
             if time.monotonic() - began >= patience:
                 os.close(descriptor)
@@ -57,11 +59,3 @@ class SyncLock:
             os.ftruncate(descriptor, 0)
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # also where a forked child has the file open
             os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -13,15 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from samovar.corpus.build.commit import whole_file
 from samovar.errors import TrainingError
 from samovar.train.config import ModelConfig, RunConfig
+from samovar.train.drafts import write_json
 from samovar.train.lines import read_lines
 from samovar.train.size import name_options
 
 CARD = "card.md"
 EVAL, EXPORTS = "eval.json", "exports.json"
 ORIGIN = "origin.json"
-"""In the folder of a run that went on from another's model: its name, and how it came here."""
+"""In the folder of a run that went on from another's model, and in what was exported from such runs: its name, its licence, and how it came here."""
 CURVE_POINTS = 8
 SAMPLE_CHARS = 200
 FIGURES = {
@@ -57,9 +59,8 @@ def write_card(folder: Path, *, name: str = "", licence: str = "") -> Path:
     """
     before = _before(folder / CARD)
     text = "\n".join(card_lines(folder, name or folder.resolve().name, licence or before)) + "\n"
-    draft = folder / f".{CARD}.tmp"
-    draft.write_text(text, "utf-8")
-    draft.replace(folder / CARD)
+    with whole_file(folder / CARD) as file:
+        file.write(text.encode("utf-8"))
     return folder / CARD
 
 
@@ -70,12 +71,37 @@ def _before(path: Path) -> str:
     return stated[1] if stated and not stated[1].startswith("not stated") else ""
 
 
+def read_origin(folder: Path) -> dict[str, str]:
+    """Return what is known of the model of others that a model of ours began with: ``model``, its name, and ``licence``, where it is stated; nothing where
+    it began with nothing, or that is not known. Holds for a run, an exported folder and an adapted one."""
+    for name, key, licence in (
+        (ORIGIN, "model", "licence"),
+        ("data.json", "origin", "origin_licence"),
+        ("adapt.json", "source", "licence"),
+    ):
+        found = _read(folder / name)
+        if model := found.get("origin") or found.get(key):
+            return {"model": str(model), **({"licence": str(found[licence])} if found.get(licence) else {})}
+    return {}
+
+
 def find_origin(folder: Path) -> str:
     """Return the name of the model of others that a model of ours began with; "" where it began with nothing, or that is not known."""
-    for name, key in ((ORIGIN, "model"), ("data.json", "origin"), ("adapt.json", "source")):
-        if found := _read(folder / name).get(key):
-            return str(found)
-    return ""
+    return read_origin(folder).get("model", "")
+
+
+def stated_licence(folder: Path) -> str:
+    """Return the licence that a Hugging Face folder states at the head of its ``README.md``, or that of what it began with; "" where none is stated."""
+    path = folder / "README.md"
+    head = re.match(r"---\s*\n(.*?)\n---", path.read_text("utf-8", "replace"), re.DOTALL) if path.is_file() else None
+    stated = re.search(r"^license:\s*[\"']?([\w.+-]+)", head[1], re.MULTILINE) if head else None
+    return stated[1] if stated else read_origin(folder).get("licence", "")
+
+
+def origin_line(origin: Mapping[str, str]) -> str:
+    """Return the line of a card that names whose terms hold."""
+    licence = f" ({origin['licence']})" if origin.get("licence") else ""
+    return f"The terms of the licence of {origin['model']}{licence} hold for this model too."
 
 
 def record_origin(folder: Path, model: Path, sources: Sequence[Path]) -> None:
@@ -83,12 +109,11 @@ def record_origin(folder: Path, model: Path, sources: Sequence[Path]) -> None:
     adapted = _read(model / "adapt.json")
     facts = {
         "model": adapted.get("source") or model.resolve().name,
+        **{name: adapted[name] for name in ("origin", "licence") if adapted.get(name)},
         "method": adapted.get("method", ""),
         "sources": [source.resolve().name for source in sources],
     }
-    draft = (folder / ORIGIN).with_suffix(".tmp")
-    draft.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
-    draft.replace(folder / ORIGIN)
+    write_json(folder / ORIGIN, facts)
 
 
 def check_card(folder: Path) -> None:
@@ -115,8 +140,8 @@ def card_lines(folder: Path, name: str, licence: str) -> Iterator[str]:
     yield f"# {name}"
     yield ""
     yield f"Licence of the weights: {licence or 'not stated; see the licences of the data'}."
-    if origin := find_origin(folder):
-        yield from ("", f"The terms of the licence of {origin} hold for this model too.")
+    if origin := read_origin(folder):
+        yield from ("", origin_line(origin))
     yield from _section("Model", _model_rows(plan, _read(folder / "tokenizer" / "samovar.json")))
     onward = _read(folder / ORIGIN)
     yield from _section("Data", _data_rows(plan, data, onward))
@@ -292,9 +317,7 @@ def _shown(value: Any) -> str:
 def record_export(folder: Path, name: str, facts: Mapping[str, Any]) -> None:
     """Note in a run's folder that it was exported, and how that was proven: ``exports.json``, by file name; and in its card, where it has one."""
     path = folder / EXPORTS
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps({**read_records(path), name: facts}, ensure_ascii=False, indent=2) + "\n", "utf-8")
-    draft.replace(path)
+    write_json(path, {**read_records(path), name: facts})
     if (folder / CARD).exists():
         write_card(folder)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from samovar.errors import TrainingError
 from samovar.train.row_files import read_lines, read_parquet
+from samovar.train.texts import number_of
 from samovar.train.tokenizer import repair
 
 SEED = "seed:"
@@ -193,18 +194,13 @@ def split_dialogues(
     Raises:
         TrainingError: there are fewer than two keys.
     """
-    ranked = sorted(dialogues, key=lambda one: (_rank(one), hash_dialogue(one)))
-    limit = max(permille * 2**64 // 1000, _rank(ranked[0]) if ranked else 0)
-    held = [one for one in ranked if _rank(one) <= limit]
-    train = [one for one in ranked if _rank(one) > limit]
+    ranked = sorted(((number_of(one.key), hash_dialogue(one), one) for one in dialogues), key=lambda item: item[:2])
+    limit = max(permille * 2**64 // 1000, ranked[0][0] if ranked else 0)
+    held = [one for number, _, one in ranked if number <= limit]
+    train = [one for number, _, one in ranked if number > limit]
     if not train or not held:
         raise TrainingError(f"expected at least two different dialogues, found {len(ranked)}: add data")
     return train, held
-
-
-def _rank(dialogue: Dialogue) -> int:
-    digest = hashlib.sha256(dialogue.key.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big")
 
 
 def count_kinds(dialogues: Iterable[Dialogue]) -> dict[str, int]:

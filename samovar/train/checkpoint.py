@@ -217,6 +217,15 @@ def find_checkpoint(
     return None
 
 
+def kept_device_batch(folder: Path, device: str) -> int:
+    """Return the rows of one forward pass that the newest readable checkpoint was made with on such a device; 0 where there is none, or it does not say."""
+    for path in reversed(list_checkpoints(folder)):
+        with contextlib.suppress(TrainingError):
+            state = read_checkpoint(path, prove=False).state
+            return int(state.get("device_batch", 0)) if state.get("device") == device else 0
+    return 0
+
+
 def read_checkpoint(path: Path, *, prove: bool = True) -> Checkpoint:
     """Read the state of a checkpoint and prove its files, unless another process has done so.
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from samovar.corpus.build.commit import whole_file
 from samovar.errors import TrainingError
+from samovar.train.drafts import write_json
 
 ARCHITECTURE = "Qwen3ForCausalLM"
 
@@ -162,8 +162,7 @@ class RunConfig:
             TrainingError: it cannot be written.
         """
         try:
-            with whole_file(path) as file:
-                file.write((json.dumps(asdict(self), indent=2) + "\n").encode())
+            write_json(path, asdict(self))
         except OSError as error:
             raise TrainingError(f"expected to write {path}, found: {error}") from error
 

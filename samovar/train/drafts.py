@@ -1,9 +1,20 @@
-"""A result that is written beside its place under a hidden name, and takes its own only when it has been proven."""
+"""A result that is written beside its place under a hidden name, and takes its own only when it has been proven, or is whole."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from samovar.corpus.build.commit import whole_file
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON object for people, in the order of its keys, whole or not at all."""
+    with whole_file(path) as file:
+        file.write((json.dumps(values, ensure_ascii=False, indent=2) + "\n").encode("utf-8"))
 
 
 def draft_of(output: Path) -> Path:

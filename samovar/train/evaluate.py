@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from samovar.errors import TrainingError
 from samovar.language.registry import profile_for
 from samovar.train.card import EVAL, read_records
+from samovar.train.drafts import write_json
 from samovar.train.tokenizer import repair
 
 if TYPE_CHECKING:
@@ -327,8 +328,5 @@ def write_results(folder: Path, results: dict[str, Any]) -> Path:
         TrainingError: what is there is damaged; `samovar.train.card.read_records` says so before anything is measured.
     """
     path = folder / EVAL
-    known = read_records(path)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps({**known, **results}, ensure_ascii=False, indent=2) + "\n", "utf-8")
-    draft.replace(path)
+    write_json(path, {**read_records(path), **results})
     return path

@@ -143,8 +143,11 @@ def check_memory(plan: RunConfig, dtype: torch.dtype, device: torch.device, shar
         )
 
 
-def choose_device_batch(plan: RunConfig, world: int, device: torch.device, dtype: torch.dtype, shards: int = 1) -> int:
-    """Return the sequences of one forward pass: the plan's, or the largest that divides the step evenly and fits in memory.
+def choose_device_batch(
+    plan: RunConfig, world: int, device: torch.device, dtype: torch.dtype, shards: int = 1, *, before: int = 0
+) -> int:
+    """Return the sequences of one forward pass: the plan's; or those of `before` the run was ended, if they still fit, since other parts of a step are
+    rounded otherwise; or the largest that divides the step evenly and fits in memory.
 
     Raises:
         TrainingError: the step cannot be divided among the processes, or not even one sequence fits.
@@ -161,6 +164,8 @@ def choose_device_batch(plan: RunConfig, world: int, device: torch.device, dtype
         return plan.device_batch
     limit = 4_096 if device.type == "cpu" else 131_072  # tokens; beyond that nothing is gained
     free = share_of_memory(device)
+    if before and share % before == 0 and (not free or bytes_needed(plan, before, dtype, shards) <= free):
+        return before
     for size in range(share, 0, -1):
         divides = share % size == 0 and size * plan.seq_len <= max(limit, plan.seq_len)
         if divides and (not free or bytes_needed(plan, size, dtype, shards) <= free):

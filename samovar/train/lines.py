@@ -11,6 +11,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from samovar.corpus.build.commit import whole_file
 from samovar.errors import TrainingError
 
 
@@ -56,11 +57,10 @@ def cut_log(path: Path, step: int) -> None:
     if not path.exists():
         return
     lines = [line for line in read_lines(path) if line["step"] <= step]
-    draft = path.with_suffix(".tmp")
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     try:
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        draft.write_bytes(text.encode("utf-8", "replace"))
-        draft.replace(path)
+        with whole_file(path) as file:
+            file.write(text.encode("utf-8", "replace"))
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -25,6 +25,7 @@ from samovar.train.bits import measure_bits
 from samovar.train.checkpoint import (
     Checkpoint,
     find_checkpoint,
+    kept_device_batch,
     list_checkpoints,
     name_checkpoint,
     read_checkpoint,
@@ -174,9 +175,15 @@ class Trainer:
         compiling = plan.compile and can_compile()
         self.placement = place_model(plan, team, self.dtype, compiling=compiling)
         self.model, self._loss = self.placement.model, self.placement.loss
+        before = kept_device_batch(folder / CHECKPOINTS, team.device.type)
+        shards = team.world if self.placement.sharded else 1
         self.device_batch = team.least(
-            choose_device_batch(plan, team.world, team.device, self.dtype, team.world if self.placement.sharded else 1)
+            choose_device_batch(plan, team.world, team.device, self.dtype, shards, before=before)
         )
+        if before not in (0, self.device_batch) and not plan.device_batch and team.is_first:
+            warn(
+                f"a forward pass had {before} sequences, now {self.device_batch} fit: the curve goes on, but the last digits are rounded otherwise"
+            )
         self.peak = peak_flops(team.device, self.dtype) * team.world
         self._token_bytes = torch.as_tensor(np.asarray(sources.token_bytes, dtype=np.int64), device=team.device)
         self._ahead = StepRows(Pairs(sources.train), self._share, plan.batch_sequences)
@@ -279,6 +286,8 @@ class Trainer:
                 "seconds": self.seconds,
                 "tokenizer_sha256": self.plan.tokenizer_sha256,
                 "config": asdict(self.plan),
+                "device_batch": self.device_batch,
+                "device": self.team.device.type,
             },
             rank=self.team.rank,
             world=self.team.world,

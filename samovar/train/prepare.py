@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -319,7 +319,7 @@ def _finish(plan: Plan, tokenizer: Tokenizer, output: Path, workers: int, progre
         )
     if not any(summary["val"]["num_documents"] for summary in summaries):
         lowest = min(summary["lowest"] for summary in summaries)
-        plan = Plan(plan.units, plan.tokenizer, plan.tokenizer_sha256, plan.dtype, plan.eot, plan.permille, lowest)
+        plan = replace(plan, min_key=lowest)
         for number in range(len(plan.units)):
             _commit(work, number).unlink()
         _run(plan, tokenizer, output, workers, progress)
@@ -364,4 +364,6 @@ def _make_index(plan: Plan, tokenizer: Tokenizer, summaries: Sequence[dict[str, 
 
 def default_workers() -> int:
     """Return the number of processes to use: the cores this process may run on."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    from samovar.corpus.build.runner import count_cores
+
+    return count_cores()

@@ -1,7 +1,7 @@
 """One run a folder: two trainings that wrote into one folder would spoil each other's curve and checkpoints.
 
-The lock is the kernel's (flock on a file ``.lock``, see `samovar.corpus.build.lock`): it is gone when its holder is, however that died, so
-a killed run goes on by the same command. Of torchrun's processes only the first takes it. Knows no training.
+The lock is the kernel's (flock on a file ``.lock``, see `samovar.locks`): it is gone when its holder is, however that died, so a killed run
+goes on by the same command. Of torchrun's processes only the first takes it. Knows no training.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from samovar.corpus.build.lock import hold
-from samovar.errors import CorpusBusyError, CorpusError, RunBusyError, TrainingError
+from samovar.errors import RunBusyError, TrainingError
+from samovar.locks import hold_at_once, remove_lock
 
 LOCK = ".lock"
 
@@ -26,19 +26,21 @@ def hold_run(folder: Path, lock: Path | None = None) -> Iterator[None]:
         TrainingError: the folder cannot be written, or its file system has no locks.
     """
     path = lock or folder / LOCK
-    with ExitStack() as stack:
+
+    def busy(holder: str) -> RunBusyError:
+        return RunBusyError(
+            f"expected to be the only run in {folder}, found process {holder} at work there. Wait for it or end it (then this command goes on "
+            "from its last checkpoint), or name another --output."
+        )
+
+    alone = not path.parent.exists()
+    with hold_at_once(path, busy=busy, failed=TrainingError):
         try:
-            stack.enter_context(hold(path))
-        except CorpusBusyError as error:
-            raise RunBusyError(
-                f"expected to be the only run in {folder}, found process {error.holder} at work there. Wait for it or end it (then this "
-                "command goes on from its last checkpoint), or name another --output.",
-                error.holder,
-            ) from error
-        except CorpusError as error:
-            raise TrainingError(str(error)) from error
-        stack.callback(path.unlink, missing_ok=True)  # before the lock is given back: whoever comes next makes its own
-        yield
+            yield
+        except BaseException:
+            remove_lock(path, with_folder=alone)
+            raise
+        remove_lock(path, with_folder=False)  # before it is given back: whoever comes next makes its own
 
 
 @contextmanager

@@ -50,7 +50,7 @@ ANSWER_TOKENS = 96
 class DataCard:
     """``data.json`` of a tuning run: what it was made from. Hashes are SHA-256; `targets` are tokens that count, an epoch. `parent_tokens` of the shards
     `parent_tokens_sha256` the parent was planned to be pretrained on; 0 and "" where that is not known. `origin` is the model
-    of others that the parent went on from."""
+    of others that the parent went on from, `origin_licence` its licence where it is stated."""
 
     sources: tuple[str, ...]
     num_train: int
@@ -70,6 +70,7 @@ class DataCard:
     parent_tokens: int = 0
     parent_tokens_sha256: str = ""
     origin: str = ""
+    origin_licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def plan_tuning(
         TrainingError: model or data cannot be read, or do not fit together.
     """
     check_extra()
-    from samovar.train.card import find_origin
+    from samovar.train.card import read_origin
     from samovar.train.chat_rows import ChatRows
     from samovar.train.export.trained import open_trained
 
@@ -120,10 +121,12 @@ def plan_tuning(
     held = ChatRows(held_set, trained.tokenizer, seq_len, seed=seed)
     batch = batch_rows or max(1, min(MAX_BATCH, train.num_sequences // MIN_STEPS_PER_EPOCH))
     plan = _make_plan(trained, train, held, batch, epochs, rate_share, seed, changes)
+    origin = read_origin(model)
     card = DataCard(
         tuple(data), len(train_set), len(held_set), count_kinds(dialogues), _hash_all(dialogues), train.num_sequences,
         train.num_targets, round(train.filled, 4), train.num_too_long + held.num_too_long, epochs, rate_share, model.resolve().name, trained.step,
-        _hash_weights(trained), trained.tokenizer.sha256, *_pretraining(model), find_origin(model),
+        _hash_weights(trained), trained.tokenizer.sha256, *_pretraining(model), origin.get("model", ""),
+        origin.get("licence", ""),
     )  # fmt: skip
     plain = [
         one for one in held_set if one.messages[0].role == "user"

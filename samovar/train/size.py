@@ -84,11 +84,7 @@ def plan_run(
     horizon = int(wanted)
     batch = batch_tokens or choose_batch(horizon, seq_len, vocab_size)
     batch = max(seq_len, batch // seq_len * seq_len)
-    if batch > horizon:
-        way = "a smaller --batch-tokens" if batch > seq_len else "a smaller --seq-len"
-        raise TrainingError(
-            f"expected a run of at least one step's {batch:,} tokens, found {horizon:,}: give {way}, or a larger --num-tokens"
-        )
+    check_horizon(horizon, batch, seq_len)
     scale = (model.hidden_size / REFERENCE_WIDTH) ** -0.5
     num_steps = horizon // batch
     return RunConfig(
@@ -107,6 +103,19 @@ def plan_run(
         sample_every=max(1, num_steps // 4),
         seed=seed,
     )
+
+
+def check_horizon(num_tokens: int, batch_tokens: int, seq_len: int) -> None:
+    """Make sure that a run has tokens for a step.
+
+    Raises:
+        TrainingError: it has not.
+    """
+    if batch_tokens > num_tokens:
+        way = "a smaller --batch-tokens" if batch_tokens > seq_len else "a smaller --seq-len"
+        raise TrainingError(
+            f"expected a run of at least one step's {batch_tokens:,} tokens, found {num_tokens:,}: give {way}, or a larger --num-tokens"
+        )
 
 
 def name_options(plan: RunConfig) -> str:

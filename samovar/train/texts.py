@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from samovar.corpus.build.item import Record, Split
@@ -28,6 +28,8 @@ _PLAIN = (".txt", ".md", ".text")
 _CODECS = (".gz", ".zst", ".bz2")
 _CHECKED_TEXTS = 400
 _MIN_LANGUAGE_SHARE = 0.5
+_BYTES_PER_CHAR = 1.8
+"""Of Russian with its spaces and digits; of English 1: an estimate that errs to the safe side by less than half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,7 @@ def _estimated(split: Split) -> Split:
     """Say how much text a split has: compressed files hold more than their size."""
     if not split.place.endswith(_CODECS):
         return split
-    return Split(
-        split.source, split.kind, split.place, split.start, split.end, int(split.num_bytes * PACKED), split.options
-    )
+    return replace(split, num_bytes=int(split.num_bytes * PACKED))
 
 
 def _group(splits: Sequence[Split], unit_bytes: int) -> list[Unit]:
@@ -243,11 +243,6 @@ def thin(texts: Iterable[Text], num_bytes: int, max_chars: int, seed: int = 0) -
     share = 1.0 if max_chars <= 0 else min(1.0, max_chars / max(1.0, num_bytes / _BYTES_PER_CHAR))
     limit = int(share * 2**64)
     return (text for text in texts if share >= 1.0 or number_of(text.key, seed) < limit)
-
-
-_BYTES_PER_CHAR = (
-    1.8  # of Russian with its spaces and digits; of English 1: an estimate that errs to the safe side by less than half
-)
 
 
 def sample_texts(units: Sequence[Unit], num_texts: int = _CHECKED_TEXTS) -> list[Text]:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Ids = npt.NDArray[np.uint32]
-
 RANKS, HF, HF_CONFIG, ABOUT = "ranks.tiktoken", "tokenizer.json", "tokenizer_config.json", "samovar.json"
 FORMAT = 1
 DEFAULT_VOCABULARY = 32_768
@@ -133,12 +131,6 @@ class Tokenizer:
         for piece in _split_valid(data):
             ids += self._encode(piece) if isinstance(piece, str) else [self._single[b] for b in piece]
         return ids
-
-    def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        """Return the ids of texts as arrays (uint32). One thread: `prepare` runs a process for each core."""
-        import numpy as np
-
-        return [np.array(self.encode(text), np.uint32) for text in texts]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids; bytes that are no UTF-8 (a character cut in two) become U+FFFD. Specials show as their names."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,6 @@ def weigh_units(units: Sequence[Unit], weights: Mapping[str, float]) -> list[Uni
 
 
 def _weigh(unit: Unit, weights: Mapping[str, float]) -> Unit:
-    from dataclasses import replace
-
     said = {OPTION: json.dumps(dict(sorted(weights.items())))}
     return Unit(
         tuple(

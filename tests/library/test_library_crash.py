@@ -199,7 +199,7 @@ def test_a_file_system_without_locks_is_named(library: Library, monkeypatch: pyt
     def refuse(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr("samovar.library.lock.fcntl.flock", refuse)
+    monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(LibraryError, match="file system with locks"):
         library.writer().__enter__()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from adapt_toys import write_corpus
 from train_toys import make_model
 
 from samovar.errors import TrainingError, UsageError
+from samovar.train.adapt import quality
 from samovar.train.adapt.ggufile import BYTE, CONTROL, NORMAL, UNKNOWN, open_file
 from samovar.train.adapt.ggufile import write_trimmed as write_file
 from samovar.train.adapt.material import Material
@@ -90,6 +92,29 @@ def test_llama_cpp_predicts_the_same(model: Path, corpus: Path, tmp_path: Path) 
     manifest = json.loads(sidecar(made.path).read_text("utf-8"))
     assert len(manifest["old_ids"]) == 1536 and manifest["sha256"].keys() == {"small.gguf"}
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux")
+def test_speeds_are_timed_in_turns_on_one_core(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On cores of their own, one of them busy, two engines with one file differed by 70 %."""
+    before, turns, cores = os.sched_getaffinity(0), [], set[frozenset[int]]()
+    engines = [quality.open_llama(model, 64), quality.open_llama(model, 64)]
+    real = quality._cpu_seconds
+
+    def look(engine: object, prompt: list[int], num_tokens: int) -> float:
+        turns.append(engines.index(engine))
+        cores.update(frozenset(os.sched_getaffinity(int(task.name))) for task in Path("/proc/self/task").iterdir())
+        return real(engine, prompt, num_tokens)
+
+    monkeypatch.setattr(quality, "_cpu_seconds", look)
+    monkeypatch.setattr(quality, "TIMED_SECONDS", 0.01)
+    try:
+        assert min(quality.measure_speed(engines, [[5, 6, 7], [5, 6, 7]])) > 0
+    finally:
+        for engine in engines:
+            engine.close()
+    assert len(turns) >= 12 and turns == [0, 0, 1, 1] * (len(turns) // 4)
+    assert cores == {frozenset({max(before)})} and os.sched_getaffinity(0) == before
 
 
 def test_other_files_are_refused(corpus: Path, model: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from samovar.cli import main
 from samovar.errors import TrainingError
-from samovar.train.adapt.lora import LoraPlan, LoraRun, pack_rows, read_batch
+from samovar.train.adapt.lora import LoraPlan, LoraRun, pack_rows, plan_lora, read_batch
 from samovar.train.adapt.material import Material
 from samovar.train.adapt.packing import compute_row, keeps_apart
 from samovar.train.adapt.quality import measure_causal, open_causal, open_encoder
@@ -151,28 +151,21 @@ def test_it_learns_resumes_and_merges(tokenizer_folder: Path, few: Path, tmp_pat
         LoraRun(source, Material([few]), tmp_path / "cut", LoraPlan(7, 64, 2, rate=5e-3), device="cpu")
 
 
+def adapt_command(source: Path, texts: Path, output: Path) -> list[str]:
+    return ["train", "adapt", str(source), "-c", str(texts), "-o", str(output), "--lora"]
+
+
+def train_for(num_tokens: int) -> list[str]:
+    return ["--num-tokens", str(num_tokens), "--seq-len", "64", "--batch-tokens", "128", "--device", "cpu", "--json"]
+
+
 @pytest.mark.slow
 def test_the_command(tokenizer_folder: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = make_hf(tmp_path / "model", tokenizer_folder)
-    command = [
-        "train",
-        "adapt",
-        str(source),
-        "-c",
-        str(few),
-        "-o",
-        str(tmp_path / "new"),
-        "--vocab-size",
-        "1024",
-        "--anyway",
-        "--lora",
-    ]
+    command = [*adapt_command(source, few, tmp_path / "new"), "--vocab-size", "1024", "--anyway"]
     assert main([*command, "--lang", "en"]) == 2
     assert "with --lora expected --num-tokens" in capsys.readouterr().err
-    assert (
-        main([*command, "--num-tokens", "256", "--seq-len", "64", "--batch-tokens", "128", "--device", "cpu", "--json"])
-        == 0
-    )
+    assert main([*command, *train_for(256)]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["bits_after_training"] < about["bits_before_training"]
     assert json.loads(Path(about["run"], "config.json").read_text())["vocab_size"] == 1024
@@ -183,21 +176,41 @@ def test_new_rows_are_trained_alone_first(
     tokenizer_folder: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = make_hf(tmp_path / "model", tokenizer_folder, "llama")
-    command = [
-        "train",
-        "adapt",
-        str(source),
-        "-c",
-        str(few),
-        "-o",
-        str(tmp_path / "new"),
-        "--method",
-        "transfer",
-        "--vocab-size",
-        "448",
-    ]
-    train = ["--lora", "--num-tokens", "384", "--seq-len", "64", "--batch-tokens", "128", "--device", "cpu", "--json"]
-    assert main([*command, *train]) == 0
+    command = [*adapt_command(source, few, tmp_path / "new"), "--method", "transfer", "--vocab-size", "448"]
+    assert main([*command, *train_for(384)]) == 0
     run = Path(json.loads(capsys.readouterr().out)["run"]).parent
     found = find_checkpoint(run / "checkpoints")
     assert found is not None and (found.step, found.state["plan"]["table_steps"]) == (3, 1)
+
+
+# -- before the work ------------------------------------------------------------------------------------------------
+def test_a_plan_holds_no_more_tokens_than_were_asked_for() -> None:
+    assert plan_lora(100_000, seq_len=1024) == LoraPlan(12, 1024, 8)
+    assert plan_lora(5_000, seq_len=1024) == LoraPlan(1, 1024, 4)  # by itself a step takes what there is
+    assert plan_lora(384, seq_len=64, batch_tokens=128, new_rows=True) == LoraPlan(3, 64, 2, table_steps=1)
+    for options, way in (({"batch_tokens": 8192}, "smaller --batch-tokens"), ({}, "smaller --seq-len")):
+        tokens = 5_000 if options else 1_000
+        with pytest.raises(TrainingError, match=f"at least one step's .* found {tokens:,}: give a {way}"):
+            plan_lora(tokens, seq_len=1024, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        ("qwen3", "--num-tokens 50 --seq-len 64", "at least one step's"),
+        ("qwen3", "--num-tokens 1000 --seq-len 64 --batch-tokens 2048", "smaller --batch-tokens"),
+        ("llama", "--num-tokens 100000", "expected the architecture Qwen3ForCausalLM to train on with"),
+        ("llama", "--num-tokens 1000 --seq-len 64 --batch-tokens 2048 --lora", "smaller --batch-tokens"),
+        ("llama", "--num-tokens 100000 --seq-len 65536 --lora", "--seq-len of at most"),
+    ],
+)
+def test_training_that_cannot_be_is_refused_before_the_adaptation(
+    kind: str, options: str, message: str, tokenizer_folder: Path, few: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    source = make_hf(tmp_path / "model", tokenizer_folder, kind)
+    monkeypatch.setattr("samovar.train.adapt.run.adapt_model", lambda *_, **__: pytest.fail("it was adapted first"))
+    command = ["train", "adapt", str(source), "-c", str(few), "-o", str(tmp_path / "new"), "--method", "transfer"]
+    assert main([*command, *options.split(), "--lang", "en"]) == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("new*")) and not list(tmp_path.glob(".new*"))

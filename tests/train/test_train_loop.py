@@ -16,7 +16,7 @@ import torch
 from train_toys import LENGTH, make_model, make_plan, make_sources
 
 from samovar.errors import DivergedError, TrainingError
-from samovar.train.checkpoint import find_checkpoint, list_checkpoints
+from samovar.train.checkpoint import find_checkpoint, kept_device_batch, list_checkpoints
 from samovar.train.distributed import Team
 from samovar.train.lines import read_lines
 from samovar.train.loop import CHECKPOINTS, LOG, MAX_ROLLBACKS, Report, Trainer
@@ -187,6 +187,38 @@ def test_more_sequences_at_once_draw_nearly_the_same_curve(whole: Path, tmp_path
     list(Trainer(make_plan(device_batch=1), tmp_path, make_sources(), ALONE).run())
     for (_, one, _), (_, four, _) in zip(curve(tmp_path), curve(whole), strict=True):
         assert one == pytest.approx(four, abs=2e-3)
+
+
+def test_a_run_that_goes_on_divides_its_steps_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What memory is free when a run goes on does not change its curve, as long as the old parts fit."""
+    from samovar.train.hardware import bytes_needed
+
+    def free_for(rows: int) -> None:
+        room = int((bytes_needed(make_plan(), rows, torch.float32) + 1) / 0.9) + 1
+        monkeypatch.setattr("samovar.train.hardware.free_memory", lambda device: room)
+
+    list(Trainer(make_plan(device_batch=2), tmp_path / "twos", make_sources(), ALONE).run())
+    said: list[str] = []
+    free_for(2)
+    cut = Trainer(make_plan(), tmp_path / "cut", make_sources(), ALONE, warn=said.append)
+    assert cut.device_batch == 2
+    list(zip(range(6), cut.run(), strict=False))
+    free_for(4)
+    cut = Trainer(make_plan(), tmp_path / "cut", make_sources(), ALONE, warn=said.append)
+    assert (cut.step, cut.device_batch, said) == (4, 2, [])
+    assert Trainer(make_plan(), tmp_path / "new", make_sources(), ALONE).device_batch == 4
+    list(cut.run())
+    assert curve(tmp_path / "cut") == curve(tmp_path / "twos")
+    assert Trainer(make_plan(device_batch=1), tmp_path / "cut", make_sources(), ALONE).device_batch == 1
+    free_for(1)
+    assert Trainer(make_plan(), tmp_path / "cut", make_sources(), ALONE, warn=said.append).device_batch == 1
+    assert len(said) == 1 and "had 2 sequences, now 1 fit" in said[0]
+
+
+def test_the_parts_of_another_kind_of_device_are_not_taken(whole: Path) -> None:
+    folder = whole / CHECKPOINTS
+    assert kept_device_batch(folder, "cpu") == 4 and kept_device_batch(folder, "cuda") == 0
+    assert kept_device_batch(folder / "none", "cpu") == 0
 
 
 def test_too_little_memory_is_said_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

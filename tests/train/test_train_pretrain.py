@@ -227,6 +227,7 @@ def test_a_second_ctrl_c_ends_in_the_middle_of_a_step(prepared: Path, tmp_path: 
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130 and "Traceback" not in errors and "Stopped and saved" not in errors
+    assert errors.count("Asked to stop: the step is finished and saved first. Ctrl-C again ends at once.") == 1
     assert not (run / "log.jsonl").exists() or not curve(run)  # no step was finished, nothing is half written
     assert not list((run / "checkpoints").glob("*")) and not (run / ".lock").exists()
 

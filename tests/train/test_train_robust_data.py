@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from train_toys import make_model
-from train_toys import make_plan as plan_toy
+from train_toys import make_run
 
 from samovar.cli import main
 from samovar.errors import TrainingError, UsageError
 from samovar.train import evaluate
 from samovar.train.chat_data import make_dialogue, parse_dialogue, read_dialogues
-from samovar.train.checkpoint import save_checkpoint
 from samovar.train.evaluate import measure_texts, read_held_out
-from samovar.train.model import LanguageModel
 from samovar.train.prefer.pairs import read_pairs
 from samovar.train.prefer.plan import make_plan
 from samovar.train.prepare import prepare
 from samovar.train.speaker import open_speaker
-from samovar.train.tokenizer import Tokenizer
 
 DEEP = "[" * 100_000
 
@@ -77,17 +71,7 @@ def test_lone_surrogates_become_a_character(tmp_path: Path) -> None:
 # -- what is measured -----------------------------------------------------------------------------------------------
 @pytest.fixture
 def run(tokenizer_folder: Path, tmp_path: Path) -> Path:
-    words = Tokenizer.load(tokenizer_folder)
-    shape = make_model(vocab_size=words.vocab_size, max_seq_len=96)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    plan_toy(model=shape, tokenizer_sha256=words.sha256, num_steps=8).save(folder / "config.json")
-    shutil.copytree(tokenizer_folder, folder / "tokenizer")
-    model = LanguageModel(shape)
-    model.initialise(1)
-    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": words.sha256}
-    save_checkpoint(folder / "checkpoints", 8, weights=model.state_dict(), optimiser={"x": torch.zeros(1)}, state=state)
-    return folder
+    return make_run(tmp_path / "run", tokenizer_folder, 8, num_steps=8)
 
 
 def test_texts_of_one_name_are_two_results(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,19 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from train_toys import make_model, make_plan
+from train_toys import make_run
 
 from samovar.errors import TrainingError
 from samovar.train.adapt.onward import open_onward
 from samovar.train.card import card_lines
-from samovar.train.checkpoint import save_checkpoint
 from samovar.train.export.export import export_model
 from samovar.train.export.hf import write_hf
 from samovar.train.export.trained import open_trained
-from samovar.train.model import LanguageModel
 from samovar.train.prefer.parent import open_parent
 from samovar.train.sft import open_tuning, plan_tuning
-from samovar.train.tokenizer import Tokenizer
 
 
 @contextmanager
@@ -40,17 +36,7 @@ def files_of_at_most(num_bytes: int) -> Iterator[None]:
 
 @pytest.fixture
 def run(tokenizer_folder: Path, tmp_path: Path) -> Path:
-    words = Tokenizer.load(tokenizer_folder)
-    shape = make_model(vocab_size=words.vocab_size, max_seq_len=96)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    make_plan(model=shape, tokenizer_sha256=words.sha256, num_steps=8).save(folder / "config.json")
-    shutil.copytree(tokenizer_folder, folder / "tokenizer")
-    model = LanguageModel(shape)
-    model.initialise(1)
-    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": words.sha256}
-    save_checkpoint(folder / "checkpoints", 8, weights=model.state_dict(), optimiser={"x": torch.zeros(1)}, state=state)
-    return folder
+    return make_run(tmp_path / "run", tokenizer_folder, 8, num_steps=8)
 
 
 def test_the_limit_is_an_error_of_safetensors_own(tmp_path: Path) -> None:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from train_toys import make_model, make_plan
+from train_toys import make_run
 
 from samovar.cli import main
 from samovar.errors import TrainingError
 from samovar.train.card import record_export, write_card
-from samovar.train.checkpoint import save_checkpoint
 from samovar.train.evaluate import measure_texts
 from samovar.train.export.export import export_model
 from samovar.train.export.trained import open_trained
-from samovar.train.model import LanguageModel
 from samovar.train.sft import plan_tuning
 from samovar.train.speaker import open_speaker
-from samovar.train.tokenizer import Tokenizer
 
 PROOF = {
     "engine": "llama.cpp", "kind": "f32", "num_tokens": 3, "same_tokens": 3, "mean_gap": 0.0, "max_gap": 0.0, "num_texts": 1, "mismatches": 0,
@@ -30,21 +25,8 @@ PROOF = {
 
 @pytest.fixture
 def run(tokenizer_folder: Path, tmp_path: Path) -> Path:
-    """A run's folder with two checkpoints of random weights, its plan done."""
-    words = Tokenizer.load(tokenizer_folder)
-    shape = make_model(vocab_size=words.vocab_size, max_seq_len=96)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    make_plan(model=shape, tokenizer_sha256=words.sha256, num_steps=8).save(folder / "config.json")
-    shutil.copytree(tokenizer_folder, folder / "tokenizer")
-    model = LanguageModel(shape)
-    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": words.sha256}
-    for step in (4, 8):
-        model.initialise(step)
-        save_checkpoint(
-            folder / "checkpoints", step, weights=model.state_dict(), optimiser={"x": torch.zeros(1)}, state=state
-        )
-    return folder
+    """A run with two checkpoints, its plan done."""
+    return make_run(tmp_path / "run", tokenizer_folder, 4, 8, num_steps=8)
 
 
 def damage(run: Path) -> None:

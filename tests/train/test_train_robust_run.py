@@ -6,33 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
-from train_toys import make_model, make_plan
+from train_toys import make_run
 
 from samovar.errors import TrainingError
-from samovar.train.checkpoint import save_checkpoint
 from samovar.train.export.trained import open_trained
-from samovar.train.model import LanguageModel
 from samovar.train.prepare import prepare
 from samovar.train.pretrain import TOKENIZER, open_trainer, plan_pretraining
 from samovar.train.sft import open_tuning, plan_tuning
-from samovar.train.tokenizer import Tokenizer, train_tokenizer
-
-
-def make_run(folder: Path, words: Path, *steps: int, num_steps: int = 12) -> Path:
-    """A run's folder with a checkpoint of random weights for each step."""
-    made = Tokenizer.load(words)
-    shape = make_model(vocab_size=made.vocab_size, max_seq_len=96)
-    folder.mkdir()
-    make_plan(model=shape, tokenizer_sha256=made.sha256, num_steps=num_steps).save(folder / "config.json")
-    shutil.copytree(words, folder / TOKENIZER)
-    model = LanguageModel(shape)
-    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": made.sha256}
-    for step in steps:
-        model.initialise(step)
-        weights, optimiser = model.state_dict(), {"x": torch.zeros(1)}
-        save_checkpoint(folder / "checkpoints", step, weights=weights, optimiser=optimiser, state=state)
-    return folder
+from samovar.train.tokenizer import train_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,21 @@ def test_every_name_of_a_result_has_its_words(name: str) -> None:
     assert any(part in shown for part in ("a b.txt", "x 0a1b2c3d", "tokens", "q.json", "core"))
 
 
+@pytest.mark.parametrize(("language", "mark"), [("ru", ","), ("en", ".")])
+def test_very_small_and_very_large_numbers_have_the_languages_mark(language: str, mark: str) -> None:
+    short = words(language).short
+    found = [short(value) for value in (8.53e-07, 0.00064, 3.14e19, 2.0, 0.0)]
+    assert found == [f"8{mark}5e-07", f"0{mark}00064", f"3{mark}1e+19", "2", "0"]
+
+
+def test_a_plan_is_said_with_the_languages_mark(capsys: pytest.CaptureFixture[str]) -> None:
+    for language, pattern in (("ru", r"\d,\de\+\d\d FLOP"), ("en", r"\d\.\de\+\d\d FLOP")):
+        assert main(["train", "plan", "--depth", "3", "--lang", language]) == 0
+        said = capsys.readouterr()
+        assert re.search(pattern, said.out + said.err)
+    use_language("en")
+
+
 def test_nothing_to_measure_is_said_in_the_readers_language(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "eval", str(run), "--lang", "ru"]) == 2
     assert "нечего измерять" in capsys.readouterr().err.lower()

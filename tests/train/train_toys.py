@@ -1,14 +1,21 @@
-"""Toys for the training tests: a stream of bytes as tokens, and plans that run in seconds."""
+"""Toys for the training tests: a stream of bytes as tokens, plans that run in seconds, and folders of runs that nobody trained."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from samovar.train.checkpoint import save_checkpoint
 from samovar.train.config import ModelConfig, RunConfig
-from samovar.train.loop import Sources
+from samovar.train.loop import CHECKPOINTS, CONFIG, Sources
+from samovar.train.model import LanguageModel
+from samovar.train.pretrain import TOKENIZER
+from samovar.train.tokenizer import Tokenizer
 
 SEPARATOR = 256
 VOCABULARY = 320
@@ -63,3 +70,19 @@ def make_plan(**changes: Any) -> RunConfig:
         save_every=4,
     )
     return replace(plan, **changes)
+
+
+def make_run(folder: Path, tokenizer: Path, *steps: int, **changes: Any) -> Path:
+    """Make a run's folder with a checkpoint of random weights for each step; `changes` are of its plan."""
+    words = Tokenizer.load(tokenizer)
+    shape = make_model(vocab_size=words.vocab_size, max_seq_len=96)
+    folder.mkdir(parents=True)
+    make_plan(model=shape, tokenizer_sha256=words.sha256, **changes).save(folder / CONFIG)
+    shutil.copytree(tokenizer, folder / TOKENIZER)
+    model = LanguageModel(shape)
+    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": words.sha256}
+    for step in steps:
+        model.initialise(step)
+        weights, optimiser = model.state_dict(), {"x": torch.zeros(1)}
+        save_checkpoint(folder / CHECKPOINTS, step, weights=weights, optimiser=optimiser, state=state)
+    return folder

@@ -26,6 +26,20 @@ def runs(values: np.ndarray[Any, Any]) -> list[tuple[int, int]]:
     return list(pairwise([*starts, len(values)]))
 
 
+def split_keys(keys: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the split and the row that each key stands for (int64); `join_keys` turns them back."""
+    import numpy as np
+
+    return (keys >> np.uint64(ROW_BITS)).astype(np.int64), (keys & np.uint64(2**ROW_BITS - 1)).astype(np.int64)
+
+
+def join_keys(shards: int | np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the keys (uint64) of rows of one split, or of the split of each."""
+    import numpy as np
+
+    return np.asarray(np.asarray(shards, np.uint64) << np.uint64(ROW_BITS) | rows.astype(np.uint64))
+
+
 def save_array(path: Path, array: np.ndarray[Any, Any]) -> None:
     """Write an array to be mapped."""
     import numpy as np
@@ -47,8 +61,7 @@ class Rows:
         """Return rows, or one column of them; `keys` are sorted, and there is at least one."""
         import numpy as np
 
-        shards = (keys >> np.uint64(ROW_BITS)).astype(np.int64)
-        rows = (keys & np.uint64(2**ROW_BITS - 1)).astype(np.int64)
+        shards, rows = split_keys(keys)
         pieces = []
         for start, end in runs(shards):
             array = self.of_split(int(shards[start]))
@@ -60,9 +73,7 @@ class Rows:
         import numpy as np
 
         with self._folder.file(self._stage, shard, self._what).open("rb") as file:
-            if (
-                shard not in self._heads
-            ):  # to read it again and again, as `numpy.load` does, takes longer than to map the file
+            if shard not in self._heads:  # `numpy.load` reads it each time, which takes longer than to map the file
                 np.lib.format.read_magic(file)
                 shape, _, kind = np.lib.format.read_array_header_1_0(file)
                 self._heads[shard] = (shape, kind, file.tell())
@@ -81,27 +92,28 @@ def write_arrow(path: Path, table: Any) -> None:
         writer.write_table(table.combine_chunks())
 
 
+def read_arrow(path: Path) -> Any:
+    """Return a table written by `write_arrow`, mapped: only what is looked at is read."""
+    import pyarrow as pa
+
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
+
+
 def read_range(path: Path, first: int, last: int) -> Any:
     """Return the rows of a table written by `write_arrow` with first ≤ key < last; only they are read."""
     import numpy as np
-    import pyarrow as pa
 
-    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all().combine_chunks()
+    table = read_arrow(path)
     keys = table.column("key").to_numpy()
     start, end = (int(np.searchsorted(keys, np.uint64(bound))) for bound in (first, last))
     return table.slice(start, end - start)
 
 
 def read_shard(folder: BuildFolder, stage: str, num_parts: int, what: str, shard: int) -> Any:
-    """Return the rows of a split from all files of a global pass, sorted by key; "row" is the row in the split.
-
-    Of a pass without tasks there is an empty table with these two columns.
-    """
+    """Return the rows of a split from all files of a global pass, of which there are some, sorted by key; "row" is the row in the split."""
     import numpy as np
     import pyarrow as pa
 
-    if not num_parts:
-        return pa.table({"key": pa.array([], pa.uint64()), "row": pa.array([], pa.int64())})
     first = shard << ROW_BITS
     found = [read_range(folder.file(stage, n, what), first, first + (1 << ROW_BITS)) for n in range(num_parts)]
     table = pa.concat_tables(found).sort_by("key")

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samovar.corpus.build.arrays import Rows, read_range, write_arrow
+from samovar.corpus.build.arrays import Rows, join_keys, read_arrow, split_keys, write_arrow
 from samovar.corpus.build.caps import cap_groups, shuffle, thin
 from samovar.corpus.build.cleaning_pass import HOST, ID_HASH, LANGUAGE
 from samovar.corpus.build.recipe import Recipe
 from samovar.corpus.build.repeats import host_hash
-from samovar.corpus.build.tasks import ROW_BITS
 from samovar.corpus.build.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -47,11 +46,8 @@ class Population:
         self.why = np.full(self.starts[-1], _STAYS, np.int16)
         self.reasons: list[tuple[str, str]] = []
         for number in range(near_parts):
-            keys = (
-                read_range(place.folder.file("near", number, "left_out.arrow"), 0, 2**64 - 1).column("key").to_numpy()
-            )
-            shards = (keys >> np.uint64(ROW_BITS)).astype(np.int64)
-            rows = (keys & np.uint64(2**ROW_BITS - 1)).astype(np.int64)
+            table = read_arrow(place.folder.file("near", number, "left_out.arrow"))
+            shards, rows = split_keys(table.column("key").to_numpy())
             self.why[np.asarray(self.starts, np.int64)[shards] + rows] = _NEAR
 
     def _staying(self, shard: int) -> np.ndarray[Any, Any]:
@@ -106,7 +102,7 @@ def balance(place: Workplace, near_parts: int) -> tuple[list[Path], dict[str, An
     for shard in range(len(place.splits)):
         start, end = people.starts[shard : shard + 2]
         gone = np.flatnonzero(people.why[start:end] >= 0)
-        keys.append(gone.astype(np.uint64) | np.uint64(shard << ROW_BITS))
+        keys.append(join_keys(shard, gone))
         whys.append(people.why[start:end][gone])
     path = place.folder.file("caps", 0, "left_out.arrow")
     write_arrow(path, pa.table({"key": np.concatenate(keys), "why": np.concatenate(whys)}))

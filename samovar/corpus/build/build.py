@@ -224,7 +224,7 @@ class Build:
             self._count(summary)
             self._watch(progress)
 
-        def beats(records: int, num_bytes: int) -> None:
+        def beats(records: int) -> None:
             progress.records_now = records
             self._watch(progress)
 

@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     import numpy as np
 
-_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)  # splitmix64, Steele et al. 2014
-_STEP = 0x9E3779B97F4A7C15
+_STEP = 0x9E3779B97F4A7C15  # of SplitMix64, Steele et al. 2014
 
 
 class CapsOptions(BaseModel):
@@ -26,19 +25,14 @@ class CapsOptions(BaseModel):
     language: int = Field(default=0, ge=0)
     languages: dict[str, int] = Field(default_factory=dict)
 
-    def of_language(self, tag: str) -> int:
-        """The cap of a language."""
-        return self.languages.get(tag, self.language)
-
 
 def shuffle(ids: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     """Return a number for each id (uint64), spread evenly and different for each seed."""
     import numpy as np
 
-    mixed = ids ^ np.uint64((seed * _STEP + _STEP) % 2**64)
-    for shift, multiplier in zip((30, 27), _MULTIPLIERS, strict=True):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(multiplier)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+    from samovar.corpus.stages.scan import mix
+
+    return mix(ids ^ np.uint64((seed * _STEP + _STEP) % 2**64))
 
 
 def thin(order: np.ndarray[Any, Any], share: float) -> np.ndarray[Any, Any]:

@@ -141,9 +141,8 @@ def _begin(request: dict[str, Any]) -> Workplace:
     check_parent()
     recipe = Recipe.model_validate(request["recipe"])
     gc.freeze()  # what was imported stays
-    gc.set_threshold(
-        50_000, 20, 20
-    )  # rows wait by thousands to be written; looking through them again and again cost 3 %
+    # rows wait by thousands to be written; looking through them again and again cost 3 %
+    gc.set_threshold(50_000, 20, 20)
     return Workplace(recipe, BuildFolder(Path(request["folder"])), Heartbeat(Path(request["beat"])), check_parent)
 
 

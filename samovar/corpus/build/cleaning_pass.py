@@ -45,9 +45,8 @@ def clean_split(place: Workplace, number: int, exact_parts: int, lines_parts: in
     with whole_file(paths[0]) as file, TableWriter(file, OUTPUT_COLUMNS) as writer:
         for batch in place.batches(_left(place, number, exact_parts, notes)):
             rows_of = {id(item): row for item, row in zip(batch.items, batch.numbers, strict=True)}
-            for items in batches_of(
-                batch.items, lambda item: len(item.text)
-            ):  # all stages look at the same scan of a text
+            # so many at a time that all stages look at the same scan of a text
+            for items in batches_of(batch.items, lambda item: len(item.text)):
                 part = Batch([rows_of[id(item)] for item in items], items)
                 kept = _without_lines(place, part, repeats, notes) if repeats else items
                 kept = place.run(Batch(part.numbers, kept), stages, notes)
@@ -101,13 +100,8 @@ def _without_lines(place: Workplace, batch: Batch, repeats: Repeats, notes: Note
     return [item for item in batch.items if id(item) not in gone]
 
 
-def document_row(item: Item, source: str, date: str) -> tuple[str, ...]:
-    """Return an item as a row of `OUTPUT_COLUMNS`; text and title are NFC, the id is the content's hash."""
-    return make_row(item, source, date)[0]
-
-
 def make_row(item: Item, source: str, date: str) -> tuple[tuple[str, ...], int]:
-    """Return `document_row` and the bytes of its text, which is encoded once."""
+    """Return an item as a row of `OUTPUT_COLUMNS`, and the bytes of its text; text and title are NFC, also the item's own, the id is the content's hash."""
     (item.text, data), (title, _) = map(_normalise, (item.text, item.title))
     row = (
         hash_document(source, item.uri, title, data), source, item.uri, title, item.text, item.language, item.published, item.publisher,

@@ -1,7 +1,7 @@
 """Passes "clusters" and "near": who belongs together by the pairs of all tasks, and who of them stays.
 
 Which document of a cluster stays is decided as for exact duplicates; its cluster counts the exact duplicates of its members too. "clusters"
-is one task and holds 32 bytes for each document that is in a cluster, nothing for the others; a task of "near" holds the addresses of one
+is one task and holds 12 to 36 bytes (measured) for each document that is in a cluster, nothing for the others; a task of "near" holds the addresses of one
 range of clusters.
 """
 
@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samovar.corpus.build.arrays import Rows, read_range, save_array, write_arrow
+from samovar.corpus.build.arrays import Rows, join_keys, read_arrow, save_array, split_keys, write_arrow
 from samovar.corpus.build.cleaning_pass import IDENTITY, LENGTH
 from samovar.corpus.build.duplicates import SHOWN, Members, choose, fetch_uris
-from samovar.corpus.build.tasks import ROW_BITS
 from samovar.corpus.build.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 RANGE_MEMBERS = 500_000  # documents in clusters that one task of "near" holds, with their addresses
 _SLICE = 1_000_000
-_ALL = (0, 2**64 - 1)
 
 
 def find_clusters(place: Workplace, num_pairs: int) -> tuple[list[Path], dict[str, Any]]:
@@ -94,7 +92,7 @@ def find_near(
         Members(
             keys,
             labels[by_key],
-            np.asarray(place.priorities, np.int64)[(keys >> np.uint64(ROW_BITS)).astype(np.int64)],
+            np.asarray(place.priorities, np.int64)[split_keys(keys)[0]],
             facts[:, LENGTH],
             facts[:, IDENTITY],
             fetch_uris(place.folder, "clean", "documents.parquet", keys),
@@ -145,9 +143,9 @@ def _exact_clusters(place: Workplace, keys: np.ndarray[Any, Any], exact_parts: i
     if not exact_parts:
         return found
     rows = Rows(place.folder, "clean", "rows.npy").take(keys)
-    wanted = (keys >> np.uint64(ROW_BITS) << np.uint64(ROW_BITS)) | rows
+    wanted = join_keys(split_keys(keys)[0], rows)
     for number in range(exact_parts):
-        table = read_range(place.folder.file("exact", number, "clusters.arrow"), *_ALL)
+        table = read_arrow(place.folder.file("exact", number, "clusters.arrow"))
         there = table.column("key").to_numpy()
         if not len(there):
             continue

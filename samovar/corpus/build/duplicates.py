@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samovar.corpus.build.arrays import runs, write_arrow
+from samovar.corpus.build.arrays import join_keys, runs, split_keys, write_arrow
 from samovar.corpus.build.folder import BuildFolder
 from samovar.corpus.build.tables import read_column
-from samovar.corpus.build.tasks import ROW_BITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,11 +70,10 @@ def find_exact(
     starts = np.cumsum(np.r_[True, ~same]) if len(order) else np.zeros(0, int)
     chosen = order[in_cluster]
     groups = starts[in_cluster]
-    shards = (keys[chosen] >> np.uint64(ROW_BITS)).astype(np.int64)
     members = Members(
         keys[chosen],
         groups,
-        np.asarray(priorities, np.int64)[shards],
+        np.asarray(priorities, np.int64)[split_keys(keys[chosen])[0]],
         table[chosen, LENGTH],
         table[chosen, IDENTITY],
         fetch_uris(folder, "read", "items.parquet", keys[chosen]),
@@ -97,7 +95,7 @@ def _load(
     for shard in range(num_shards):
         table = np.load(folder.file("read", shard, "keys.npy"), mmap_mode="r")
         rows = np.flatnonzero(table[:, HI] % np.uint64(parts) == part) if parts > 1 else np.arange(len(table))
-        keys.append((np.uint64(shard) << np.uint64(ROW_BITS)) | rows.astype(np.uint64))
+        keys.append(join_keys(shard, rows))
         tables.append(np.asarray(table[rows] if parts > 1 else table))
     return np.concatenate(keys), np.concatenate(tables)
 
@@ -108,8 +106,7 @@ def fetch_uris(folder: BuildFolder, stage: str, what: str, keys: np.ndarray[Any,
     import pyarrow as pa
 
     order = np.argsort(keys, kind="stable")
-    shards = (keys[order] >> np.uint64(ROW_BITS)).astype(np.int64)
-    rows = (keys[order] & np.uint64(2**ROW_BITS - 1)).astype(np.int64)
+    shards, rows = split_keys(keys[order])
     pieces = [pa.array([], pa.string())]
     for start, end in runs(shards):
         pieces.append(read_column(folder.file(stage, int(shards[start]), what), "uri").take(pa.array(rows[start:end])))

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_CELL = struct.Struct("=qqdqq")
+_CELL = struct.Struct("=qqdq")
 _SIZE = 4096
 _ADDRESS = 64  # where the record's address stands: two bytes of length, then UTF-8
 NOBODY = -1
@@ -24,13 +24,12 @@ NOBODY = -1
 @dataclass(frozen=True, slots=True)
 class Beat:
     """What the cell says: the record at work or `NOBODY`, the stage as an index, since when (monotonic seconds; 0: idle or unbounded),
-    and how many records and bytes of the task are done; the address of the last record that was begun, where it is known and not very long."""
+    and how many records of the task are done; the address of the last record that was begun, where it is known and not very long."""
 
     record: int = NOBODY
     stage: int = 0
     since: float = 0.0
     records: int = 0
-    num_bytes: int = 0
     uri: str = ""
 
 
@@ -42,7 +41,6 @@ class Heartbeat:
         with path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), _SIZE)
         self.records = 0
-        self.num_bytes = 0
         self._uri = "\0"  # what stands in the cell is another process's
 
     @classmethod
@@ -55,7 +53,7 @@ class Heartbeat:
 
     def say(self, record: int, stage: int) -> None:
         """Write: this record (or `NOBODY`) is at this stage from now on."""
-        _CELL.pack_into(self._memory, 0, record, stage, time.monotonic(), self.records, self.num_bytes)
+        _CELL.pack_into(self._memory, 0, record, stage, time.monotonic(), self.records)
 
     def address(self, uri: str) -> None:
         """Write the address of the record at work."""
@@ -68,18 +66,18 @@ class Heartbeat:
 
     def rest(self) -> None:
         """Write: nothing that has a deadline is going on."""
-        _CELL.pack_into(self._memory, 0, NOBODY, 0, 0.0, self.records, self.num_bytes)
+        _CELL.pack_into(self._memory, 0, NOBODY, 0, 0.0, self.records)
 
     def read(self) -> Beat:
         """Return what the cell says."""
         length = int.from_bytes(self._memory[_ADDRESS : _ADDRESS + 2], "little")
         uri = self._memory[_ADDRESS + 2 : _ADDRESS + 2 + length].decode("utf-8", "replace")
-        record, stage, since, records, num_bytes = _CELL.unpack_from(self._memory, 0)
-        return Beat(record, stage, since, records, num_bytes, uri)
+        record, stage, since, records = _CELL.unpack_from(self._memory, 0)
+        return Beat(record, stage, since, records, uri)
 
     def clear(self) -> None:
         """Begin a new task."""
-        self.records = self.num_bytes = 0
+        self.records = 0
         self.rest()
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """Pass "pairs": which documents are near duplicates of which, over the whole corpus. One task looks at one range of the keys of some bands.
 
-It holds the keys of its range (32 bytes each while they are sorted), the signatures of the pairs that are looked at together, and the
+It holds the keys of its range (40 to 62 bytes each, measured), the signatures of the pairs that are looked at together, and the
 documents that it joined; splits are mapped one at a time. What it writes is a forest: the documents that it joined, and under which one.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samovar.corpus.build.arrays import Rows, save_array
-from samovar.corpus.build.tasks import ROW_BITS, Task
+from samovar.corpus.build.arrays import Rows, join_keys, save_array
+from samovar.corpus.build.tasks import Task
 from samovar.corpus.build.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def _load(place: Workplace, band: int, part: int, parts: int) -> tuple[np.ndarra
     for shard, (start, end) in enumerate(places):
         until = done + end - start
         found[done:until] = tables.of_split(shard)[band, start:end]
-        documents[done:until] = rows.of_split(shard)[band, start:end]
-        documents[done:until] |= np.uint64(shard << ROW_BITS)
+        documents[done:until] = join_keys(shard, rows.of_split(shard)[band, start:end])
         done = until
     order = np.argsort(found, kind="stable")  # runs that are sorted already: half the time of any other kind
     return found[order], documents[order]

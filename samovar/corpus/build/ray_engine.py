@@ -15,7 +15,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -160,16 +159,20 @@ class RayEngine:
             SamovarError: the build cannot go on.
         """
         if self._bridge is not None and not self._there.is_set():
-            self._bridge.run(tasks, done, beats, lambda: self._check_start() or stop())
+
+            def stopped() -> bool:
+                self._check_start()
+                return stop()
+
+            self._bridge.run(tasks, done, beats, stopped)
             return
         self._hand_over()
         self._run_there(tasks, done, beats, stop)
 
-    def _check_start(self) -> bool:
+    def _check_start(self) -> None:
         """Raise what kept the cluster from starting."""
         if self._error is not None:
             raise self._error
-        return False
 
     def _hand_over(self) -> None:
         """End the local workers: the cluster is there, or what kept it from starting is told."""
@@ -186,7 +189,6 @@ class RayEngine:
         waiting = {
             remote.remote(about, json.dumps(asdict(task) | {"payload": dict(task.payload)})): task for task in ordered
         }
-        began = time.monotonic()
         try:
             while waiting:
                 if stop():
@@ -194,7 +196,7 @@ class RayEngine:
                 ready, _ = self._ray.wait(list(waiting), num_returns=1, timeout=_LOOK_SECONDS)
                 for reference in ready:
                     self._settle(reference, waiting.pop(reference), done)
-                beats(0, int(time.monotonic() - began))
+                beats(0)
         finally:
             for reference in waiting:
                 with contextlib.suppress(Exception):

@@ -84,7 +84,6 @@ def _watch(place: Workplace, records: Iterator[Record], seen: Counter[str]) -> I
     """Count records, and give those that killed a worker the reason for it."""
     for record in records:
         seen["records"] += 1
-        place.beat.num_bytes += len(record.data)
         place.beat.address(record.uri)
         place.beat.records += 1
         if record.ordinal in place.poison.records:

@@ -211,9 +211,8 @@ def parse_recipe(data: dict[str, Any], base: Path, name: str = "recipe") -> Reci
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        found = [
-            e for e in error.errors() if not (e["type"] == "too_short" and e["input"])
-        ]  # what is wrong inside is said
+        # that a list is too short is left out where what is wrong inside is said
+        found = [e for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
         lines = [f"  {_place(e['loc'])}: {_explain(dict(e))}" for e in found]
         raise RecipeError(f"{name} is not a valid recipe. Correct:\n" + "\n".join(lines)) from error
 

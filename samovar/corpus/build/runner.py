@@ -22,7 +22,7 @@ _LOOK_SECONDS = 0.2
 _SHOW_SECONDS = 0.5
 
 Done = Callable[[Task, dict[str, Any]], None]
-Beats = Callable[[int, int], None]
+Beats = Callable[[int], None]
 
 
 class StoppedError(Exception):
@@ -30,7 +30,7 @@ class StoppedError(Exception):
 
 
 class Engine(Protocol):
-    """Does tasks: calls `done` for each, `beats` with the records and bytes under way now and then; raises `StoppedError` when `stop` says so."""
+    """Does tasks: calls `done` for each, `beats` with the records of the tasks under way now and then; raises `StoppedError` when `stop` says so."""
 
     def run(self, tasks: Sequence[Task], done: Done, beats: Beats, stop: Callable[[], bool]) -> None:
         """Do the tasks, in any order."""
@@ -49,11 +49,6 @@ class LocalEngine:
         self._folder = folder
         self._workers = [Supervisor(recipe, folder) for _ in range(num_workers)]
         self._shown = 0.0
-
-    @property
-    def pids(self) -> list[int]:
-        """The process ids of the workers that run."""
-        return [worker.pid for worker in self._workers if worker.pid]
 
     def run(self, tasks: Sequence[Task], done: Done, beats: Beats, stop: Callable[[], bool]) -> None:
         """Do the tasks.
@@ -104,8 +99,7 @@ class LocalEngine:
     def _show(self, beats: Beats) -> None:
         if time.monotonic() - self._shown > _SHOW_SECONDS:
             self._shown = time.monotonic()
-            busy = [worker.beat for worker in self._workers if worker.task]
-            beats(sum(beat.records for beat in busy), sum(beat.num_bytes for beat in busy))
+            beats(sum(worker.beat.records for worker in self._workers if worker.task))
 
     def close(self) -> None:
         """End the workers."""

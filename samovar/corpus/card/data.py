@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from samovar.corpus.build.commit import read_json, write_json
+from samovar.corpus.build.commit import read_json, whole_file, write_json
 from samovar.corpus.build.reading import Corpus, open_corpus
 from samovar.corpus.build.recipe import STAGES
 from samovar.corpus.card.coverage import Coverage
@@ -193,9 +193,8 @@ def write_card(root: Path, card: Card, *, language: str = "en") -> tuple[Path, P
 
     write_json(root / DATA, card, indent=1)
     page = root / PAGE
-    temporary = page.with_name(page.name + ".tmp")
-    temporary.write_text(render_card(card, language), "utf-8")
-    temporary.replace(page)
+    with whole_file(page) as file:
+        file.write(render_card(card, language).encode("utf-8"))
     return root / DATA, page
 
 

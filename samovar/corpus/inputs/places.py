@@ -70,21 +70,16 @@ def is_url(path: str) -> bool:
     return bool(_URL.match(path))
 
 
-def list_places(
-    paths: Sequence[str], base: str = "", follow_links: bool = False, patience_seconds: float = 0
-) -> list[Place]:
+def list_places(paths: Sequence[str], base: str = "", follow_links: bool = False) -> list[Place]:
     """Return every file that the paths, folders, globs and URLs name, each once, in a fixed order. Links in a folder are followed
-    out of it only when `follow_links` says so. A server that cannot be reached is asked again for so many seconds.
+    out of it only when `follow_links` says so.
 
     Raises:
         InputError: a path names nothing, or its file system cannot be reached.
     """
     found: dict[str, Place] = {}
     for path in paths:
-        if is_url(path):
-            places = be_patient(lambda path=path: list(_list_url(path)), patience_seconds)  # type: ignore[misc]
-        else:
-            places = list(_list_local(path, base, follow_links))
+        places = list(_list_url(path) if is_url(path) else _list_local(path, base, follow_links))
         if not places:
             raise InputError(f"expected files at {path}, found none: check the path (relative to {base or 'here'})")
         for place in places:

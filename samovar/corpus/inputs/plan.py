@@ -45,15 +45,20 @@ def _say_nothing(ordinal: int, uri: str) -> None:
 
 
 def plan_splits(source: SourceSpec, split_bytes: int, patience_seconds: float = 0) -> list[Split]:
-    """Return the splits of a source, in a fixed order that depends on the source and its files alone. A server that is away is waited for.
+    """Return the splits of a source, in a fixed order that depends on the source and its files alone. A server that is away is waited for,
+    `patience_seconds` in all.
 
     Raises:
         InputError: a path names nothing or cannot be listed.
     """
     if split_bytes < 1:
         raise UsageError(f"expected a split size of at least 1 byte, found {split_bytes}")
-    places = list_places(source.paths, source.base, source.follow_links, patience_seconds)
-    return be_patient(lambda: _load(source.kind).plan(source, places, split_bytes), patience_seconds)
+
+    def plan() -> list[Split]:
+        places = list_places(source.paths, source.base, source.follow_links)
+        return _load(source.kind).plan(source, places, split_bytes)
+
+    return be_patient(plan, patience_seconds)
 
 
 def open_split(

@@ -27,9 +27,11 @@ _CLOSE_THEMSELVES = frozenset(
 )  # fmt: skip
 """Elements without an end, and such as end where the next of their kind begins: however many there are, they do not nest by themselves."""
 _TAG = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|textarea|title)\b.*?(?:</\1\b|\Z)|<(/?)([a-z][^\s/<>]*)(?:[^<>]*[^<>/])?(/*)>",
-    re.I | re.S,
+    r"<(?:!--.*?(?:-->|\Z)|((?i:script|style|textarea|title))\b.*?(?:</(?i:\1)\b|\Z)"
+    r"|(/?)([a-zA-Z][^\s/<>]*)(?:[^<>]*[^<>/])?(/*)>)",
+    re.S,
 )
+"""Only the names ignore case: so signs between tags are passed over by a plain search."""
 
 
 def flatten(html: str) -> tuple[str, int]:

@@ -28,7 +28,9 @@ def card_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of the card of an adaptation's report."""
     old, new, others = report["old"], report["new"], report.get("others")
     yield from (f"# {report['source']}, adapted", "", _METHODS[report["method"]])
-    yield "The terms of the parent's licence hold for this model too."
+    parent = report.get("origin") or report["source"]
+    licence = f" ({parent}: {report['licence']})" if report.get("licence") else ""
+    yield f"The terms of the parent's licence{licence} hold for this model too."
     yield from ("", "| | before | after |", "|---|---|---|")
     sizes = [
         (figures.get("vocab_size") or report.get(f"{name}_vocab_size"))

@@ -25,9 +25,11 @@ from samovar.train.adapt.material import Material
 from samovar.train.adapt.packing import compute_row, keeps_apart
 from samovar.train.adapt.quality import Encode, measure_causal, open_causal, open_encoder, quiet
 from samovar.train.disk import disk_errors
+from samovar.train.size import check_horizon
 
 MODEL, CHECKPOINTS = "model", "checkpoints"
 Rows = npt.NDArray[np.int64]
+BATCH_ROWS = 8
 TABLE_STEPS = 1 / 3
 """Share of the steps for which new rows are trained alone after a transfer; measured on a toy only (docs/LAB.md)."""
 
@@ -39,13 +41,47 @@ class LoraPlan:
 
     num_steps: int
     seq_len: int = 1024
-    batch_rows: int = 8
+    batch_rows: int = BATCH_ROWS
     rank: int = 16
     rate: float = 2e-4
     save_every: int = 100
     seed: int = 0
     table_steps: int = 0
     table_share: float = 5.0
+
+
+def plan_lora(num_tokens: int, *, seq_len: int = 1024, batch_tokens: int = 0, new_rows: bool = False) -> LoraPlan:
+    """Return the plan of a run over `num_tokens`, by steps of `batch_tokens` (0: `BATCH_ROWS` rows, or as many as there are tokens for); `new_rows`:
+    after a transfer the tables are trained alone first.
+
+    Raises:
+        TrainingError: a step has more tokens than the whole run.
+    """
+    rows = batch_tokens // seq_len if batch_tokens else min(BATCH_ROWS, num_tokens // seq_len)
+    rows = max(1, rows)
+    check_horizon(num_tokens, rows * seq_len, seq_len)
+    steps = num_tokens // (rows * seq_len)
+    return LoraPlan(steps, seq_len, rows, table_steps=int(TABLE_STEPS * steps) if new_rows else 0)
+
+
+def check_lora(source: Path, plan: LoraPlan) -> None:
+    """Make sure that a model can be trained by a plan, as far as its ``config.json`` tells; before it is adapted, which may take long.
+
+    Raises:
+        TrainingError: the rows are longer than the model reads, or several processes are at work.
+        MissingExtraError: peft is not installed.
+    """
+    from importlib.util import find_spec
+
+    from samovar.train.distributed import read_environment
+
+    if find_spec("peft") is None:
+        raise MissingExtraError("adapt", "training low-rank additions")
+    if (processes := read_environment()[1]) > 1:
+        raise TrainingError(f"expected one process for --lora, found {processes}: start it without torchrun")
+    longest = read_json(source / "config.json").get("max_position_embeddings", plan.seq_len)
+    if plan.seq_len > longest:
+        raise TrainingError(f"expected --seq-len of at most {longest} (the model's), found {plan.seq_len}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +125,11 @@ class LoraRun:
     def __init__(self, source: Path, material: Material, folder: Path, plan: LoraPlan, *, device: str = "auto") -> None:
         import torch
 
-        from samovar.train.distributed import join_team, read_environment
+        from samovar.train.distributed import join_team
 
-        if (processes := read_environment()[1]) > 1:
-            raise TrainingError(f"expected one process for --lora, found {processes}: start it without torchrun")
+        check_lora(source, plan)
         self.source, self.material, self.folder, self.plan = source, material, folder, plan
         opened = open_folder(source)
-        longest = opened.config.get("max_position_embeddings", plan.seq_len)
-        if plan.seq_len > longest:
-            raise TrainingError(f"expected --seq-len of at most {longest} (the model's), found {plan.seq_len}")
         self.encode, self.separator = open_encoder(source), _separator(opened.config)
         texts = (piece for batch in material.batches() for piece in batch)
         self.rows = pack_rows(texts, self.encode, self.separator, plan.seq_len)

@@ -48,12 +48,30 @@ def plan_onward(
     )  # fmt: skip
 
 
-def measure_run(folder: Path, texts: Sequence[str]) -> float:
-    """Return bits per byte of texts under the newest checkpoint of a run, or under an exported folder."""
+def check_onward(source: Path, *, num_tokens: int, seq_len: int = 1024, batch_tokens: int = 0) -> None:
+    """Make sure, before a model is given another vocabulary, that it can be trained further afterwards, as far as its ``config.json`` tells.
+
+    Raises:
+        TrainingError: it is of another architecture, or a step would have more tokens than the run.
+    """
+    from samovar.train.adapt.huggingface import read_json
+    from samovar.train.export.trained import config_from_hf
+
+    values = read_json(source / "config.json")
+    names = values.get("architectures")
+    if names != [ARCHITECTURE]:
+        raise TrainingError(
+            f"expected the architecture {ARCHITECTURE} to train on with, found {names}: add --lora for others, or leave --num-tokens out"
+        )
+    plan_onward(config_from_hf(values), num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens)
+
+
+def measure_run(folder: Path, texts: Sequence[str], *, warn: Callable[[str], None] = lambda message: None) -> float:
+    """Return bits per byte of texts under the newest checkpoint of a run, or under an exported folder. `warn`: see `open_trained`."""
     from samovar.train.adapt.quality import measure_causal
     from samovar.train.export.trained import open_trained
 
-    trained = open_trained(folder)
+    trained = open_trained(folder, warn=warn)
     return measure_causal(_Causal(trained.build()), trained.tokenizer.encode, texts)
 
 
@@ -103,19 +121,14 @@ def open_onward(
     Raises:
         TrainingError: the model is of another architecture, or the texts, memory or disk will not do.
     """
-    from samovar.train.adapt.huggingface import read_json
     from samovar.train.card import record_origin
     from samovar.train.export.trained import open_trained
     from samovar.train.prepare import prepare
     from samovar.train.pretrain import TOKENIZER, open_trainer
     from samovar.train.tokenizer import ABOUT, HF, HF_CONFIG, RANKS
 
-    names = read_json(folder / "config.json").get("architectures")
-    if names != [ARCHITECTURE]:
-        raise TrainingError(
-            f"expected the architecture {ARCHITECTURE} to train on with, found {names}: add --lora for others, or leave --num-tokens out"
-        )
-    trained = open_trained(folder)
+    check_onward(folder, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens)
+    trained = open_trained(folder, warn=warn)
     words = output / TOKENIZER
     words.mkdir(parents=True, exist_ok=True)
     for name in (RANKS, HF, HF_CONFIG, ABOUT):

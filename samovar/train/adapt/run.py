@@ -70,7 +70,7 @@ def adapt_model(
             report = _trim(source, material, draft, vocab_size, only_seen, anyway, say)
         else:
             report = _transfer(source, material, draft, vocab_size, tokenizer, say)
-        facts = {"source": source.name, "method": method, **report}
+        facts = {"source": source.resolve().name, "method": method, **_parent(source), **report}
         if draft.is_dir():
             (draft / CARD).write_text("\n".join(card_lines(facts)) + "\n", "utf-8")
             _write_manifest(draft / MANIFEST, facts | {"sha256": _hash_files(draft)})
@@ -175,6 +175,14 @@ def clean(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: clean(item) for key, item in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parent(source: Path) -> dict[str, str]:
+    """Return the licence that a folder states, and what it went on from itself, as far as that is known."""
+    from samovar.train.card import find_origin, stated_licence
+
+    found = {"licence": stated_licence(source), "origin": find_origin(source)} if source.is_dir() else {}
+    return {name: value for name, value in found.items() if value}
 
 
 def _write_manifest(place: Path, report: dict[str, Any]) -> None:

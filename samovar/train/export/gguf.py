@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from samovar.train import bpe
+from samovar.train.card import read_origin
 from samovar.train.export.trained import Trained
 
 QUANTISATIONS = ("f32", "f16", "bf16", "q8_0", "q4_0")
@@ -74,6 +75,7 @@ def write_gguf(trained: Trained, path: Path, kind: str, *, name: str) -> None:
     writer.add_vocab_size(config.vocab_size)
     writer.add_file_type(_file_type(kind))
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    _add_origin(writer, trained)
     _add_tokenizer(writer, trained)
     for key, tensor, stored in _tensors(trained, kind):
         writer.add_tensor(key, tensor, raw_dtype=stored)
@@ -81,6 +83,18 @@ def write_gguf(trained: Trained, path: Path, kind: str, *, name: str) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _add_origin(writer: object, trained: Trained) -> None:
+    """Name the model of others that this one began with, and its licence, whose terms hold for the file too."""
+    import gguf
+
+    assert isinstance(writer, gguf.GGUFWriter)
+    if origin := read_origin(trained.folder):
+        writer.add_base_model_count(1)
+        writer.add_base_model_name(0, origin["model"])
+        if licence := origin.get("licence"):
+            writer.add_license(licence)
 
 
 def _file_type(kind: str) -> int:

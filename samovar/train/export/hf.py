@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from samovar.train.bpe import CHAT_TEMPLATE
+from samovar.train.card import ORIGIN, read_origin
 from samovar.train.disk import disk_errors
 from samovar.train.export.trained import Trained
 
@@ -18,7 +19,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "ranks.tiktoken",
 
 
 def write_hf(trained: Trained, folder: Path, kind: str = "f32") -> None:
-    """Write the files into an existing folder; `kind` is the type of the weights."""
+    """Write the files into an existing folder; `kind` is the type of the weights. What the model began with is carried on (``origin.json``)."""
     dtype = TYPES[kind]
     words = trained.tokenizer
     config = trained.config.to_hf(eos_token_id=words.turn_end)
@@ -37,6 +38,8 @@ def write_hf(trained: Trained, folder: Path, kind: str = "f32") -> None:
     for name in _TOKENIZER_FILES:
         if trained.tokenizer_folder != folder:
             shutil.copyfile(trained.tokenizer_folder / name, folder / name)
+    if origin := read_origin(trained.folder):
+        _write_json(folder / ORIGIN, origin)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, "utf-8")
 
 

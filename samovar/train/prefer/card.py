@@ -21,6 +21,10 @@ def preference_lines(
         "",
         f"Licence of the weights: {licence or 'not stated; see the licences of parent and data'}.",
     )
+    if origin := tuned.get("origin"):
+        from samovar.train.card import origin_line
+
+        yield from ("", origin_line(origin))
     yield from _section("Model", [
         ("architecture", f"{', '.join(config.get('architectures') or ['unknown'])} (that of the parent)"),
         ("layers, width", f"{config.get('num_hidden_layers', 'unknown')}, {config.get('hidden_size', 'unknown')}"),

@@ -190,8 +190,9 @@ def disk_needed(size: Size, keep: int) -> int:
     return (keep + 1) * 12 * size.num_trained + 2 * 4 * size.num_parameters
 
 
-def choose_device_batch(plan: PreferPlan, size: Size, longest: int, free: int, kind: str) -> int:
-    """Return the pairs of one pass: the plan's, or the largest divisor of a step's pairs that fits into `free` bytes (0: unknown).
+def choose_device_batch(plan: PreferPlan, size: Size, longest: int, free: int, kind: str, *, before: int = 0) -> int:
+    """Return the pairs of one pass: the plan's; or those of `before` the run was ended, if they still fit; or the largest divisor of a step's pairs
+    that fits into `free` bytes (0: unknown).
 
     Raises:
         TrainingError: it does not divide, or not even one pair fits.
@@ -204,8 +205,8 @@ def choose_device_batch(plan: PreferPlan, size: Size, longest: int, free: int, k
         return plan.device_batch
     width_bytes = 2 if plan.precision == "bf16" else 4
     limit = DEVICE_TOKENS.get(kind, DEVICE_TOKENS["cuda"])
-    for count in range(plan.batch_pairs, 0, -1):
-        small = count == 1 or 2 * count * longest <= limit
+    for count in ([before] if before else []) + list(range(plan.batch_pairs, 0, -1)):
+        small = count in (1, before) or 2 * count * longest <= limit
         if plan.batch_pairs % count == 0 and small and (not free or memory_needed(size, count, longest, width_bytes) <= 0.9 * free):  # fmt: skip
             return count
     needed = memory_needed(size, 1, longest, width_bytes)

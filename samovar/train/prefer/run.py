@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samovar.errors import TrainingError
+from samovar.train.card import ORIGIN, read_origin
 from samovar.train.disk import disk_errors
 from samovar.train.prefer.pairs import Pair, Pairs, read_pairs, split_pairs
 from samovar.train.prefer.parent import Coded, Parent, check_extra, encode_pairs, open_parent
@@ -54,17 +55,21 @@ class PreferRun:
         sides: tuple[list[Coded], list[Coded]], kinds: Sequence[str], left_out: dict[str, int], warn: Callable[[str], None],
         dry_run: bool,
     ) -> None:  # fmt: skip
+        from samovar.train.checkpoint import kept_device_batch
+
         self.parent, self.pairs, self.sources, self.folder, self.device = parent, pairs, tuple(sources), folder, device
         self.plan, self.kinds, self.left_out, self._warn = plan, list(kinds), left_out, warn
         self.train_pairs, self.held_pairs = sides
         self.size = measure_size(parent.model, plan.lora_rank)
         self.longest = max(pair.length for pair in [*self.train_pairs, *self.held_pairs])
         self._open_folder(dry_run)
+        before = kept_device_batch(folder / STEPS, device.type)
         free = _free_memory(device)
-        self.device_batch = choose_device_batch(plan, self.size, self.longest, free, device.type)
+        self.device_batch = choose_device_batch(plan, self.size, self.longest, free, device.type, before=before)
         self.begin_at, self.seconds = self._find_start()
         self._step = self.begin_at
         self.before: Preference | None = None
+        self.origin: dict[str, str] = {}  # the model of others that the parent went on from
         self._scores: dict[str, Tensor] = {}
         self._tuner: Tuner | None = None
 
@@ -214,7 +219,8 @@ class PreferRun:
 
         save_checkpoint(
             self.folder / STEPS, step, weights=trained_weights(tuner.model), optimiser=take_optimiser(tuner),
-            state={"seconds": seconds, "plan": asdict(self.plan)}, keep=self.plan.keep,
+            state={"seconds": seconds, "plan": asdict(self.plan), "device_batch": self.device_batch, "device": self.device.type},
+            keep=self.plan.keep,
         )  # fmt: skip
 
     # ---- the result --------------------------------------------------------------------------------------------------------
@@ -236,6 +242,7 @@ class PreferRun:
         facts = clean(
             {
                 "parent": self.parent.name,
+                **({"origin": self.origin} if self.origin else {}),
                 "sources": [Path(source).name for source in self.sources],
                 "num_train": len(self.train_pairs),
                 "num_held_out": len(self.held_pairs),
@@ -266,6 +273,8 @@ class PreferRun:
         try:
             draft.mkdir()
             write_result(self.parent, model, draft)
+            if self.origin:
+                (draft / ORIGIN).write_text(json.dumps(self.origin, ensure_ascii=False, indent=2) + "\n", "utf-8")
             (draft / RESULT).write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
             for path in sorted(draft.iterdir(), key=lambda p: p.name == RESULT):
                 os.replace(path, self.folder / path.name)
@@ -351,7 +360,9 @@ def open_prefer(
     )
     kinds = [held[pair.number].kind for pair in sides[1]]
     left_out = {"same": pairs.num_same, "repeated": pairs.num_repeated, **lost}
-    return PreferRun(parent, pairs, data, output, place, plan, sides, kinds, left_out, warn, dry_run)
+    run = PreferRun(parent, pairs, data, output, place, plan, sides, kinds, left_out, warn, dry_run)
+    run.origin = read_origin(model)
+    return run
 
 
 def _encode(

@@ -81,20 +81,28 @@ def test_too_much_poison_stops_the_build_with_a_word(make_recipe: MakeRecipe, tm
 
 
 class Killer(threading.Thread):
-    """Kills random workers of this process's builds now and then."""
+    """Kills random workers of this process's builds now and then, for a ``with`` block."""
 
     def __init__(self, seed: int, kills: int) -> None:
         super().__init__(daemon=True)
         self._random = random.Random(seed)
         self._kills = kills
+        self._over = threading.Event()
         self.killed = 0
 
     def run(self) -> None:
-        while self.killed < self._kills:
-            time.sleep(self._random.uniform(0.3, 1.5))
+        while self.killed < self._kills and not self._over.wait(self._random.uniform(0.1, 0.6)):
             if workers := workers_of(os.getpid()):
                 os.kill(self._random.choice(workers), signal.SIGKILL)
                 self.killed += 1
+
+    def __enter__(self) -> Killer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()  # the builds of later tests are not ours
+        self.join()
 
 
 def workers_of(parent: int) -> list[int]:
@@ -114,9 +122,8 @@ def workers_of(parent: int) -> list[int]:
 def test_killed_workers_change_nothing(seed: int, make_recipe: MakeRecipe, inline: Build, tmp_path: Path) -> None:
     recipe = make_recipe(pages(400, seed=seed), files=6, shards={"split_mb": 1})
     expected = inline(recipe, tmp_path / "calm")["output_sha256"]
-    killer = Killer(seed, 4)
-    killer.start()
-    made = build_corpus(recipe, tmp_path / "out", workers=2)
+    with Killer(seed, 4) as killer:
+        made = build_corpus(recipe, tmp_path / "out", workers=2)
     assert killer.killed
     assert made["output_sha256"] == expected
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samovar.corpus.build.arrays import read_range, runs, write_arrow
+from samovar.corpus.build.arrays import join_keys, read_range, runs, split_keys, write_arrow
 from samovar.corpus.build.build import group_shards, part_bytes
 from samovar.corpus.build.caps import cap_groups, shuffle, thin
 from samovar.corpus.build.commit import read_commit, whole_file, write_commit, write_json
@@ -102,6 +102,15 @@ def test_small_corpora_have_parts_for_several_workers(sizes: list[int]) -> None:
     size = part_bytes(sizes, recipe)
     assert 4 * MB <= size <= recipe.shards.part_mb * MB
     assert size in (4 * MB, recipe.shards.part_mb * MB) or 8 * size - sum(sizes) in range(8)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))))
+def test_keys_hold_split_and_row_and_sort_by_them(places: list[tuple[int, int]]) -> None:
+    shards, rows = np.array(places, np.int64).reshape(-1, 2).T
+    keys = join_keys(shards, rows)
+    assert [found.tolist() for found in split_keys(keys)] == [shards.tolist(), rows.tolist()]
+    assert keys.dtype == np.uint64 and [places[n] for n in np.argsort(keys, kind="stable")] == sorted(places)
+    assert all(join_keys(shard, np.array([row]))[0] == key for (shard, row), key in zip(places, keys, strict=True))
 
 
 def test_a_table_is_read_by_range_also_at_the_ends_of_the_numbers(tmp_path: Path) -> None:

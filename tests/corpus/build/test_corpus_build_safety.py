@@ -36,7 +36,7 @@ def test_no_file_shows_personal_data(make_recipe: MakeRecipe, inline: Build, tmp
     found = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*.json"))
     assert "Пишите <email> или <phone>".encode() in found
     assert b"secret" not in found
-    assert b"123" not in found
+    assert not [piece for piece in ("5 123", "123–") if piece.encode() in found]  # hashes hold any three digits
     import pyarrow.parquet as pq
 
     for path in (tmp_path / "out").rglob("*.parquet"):

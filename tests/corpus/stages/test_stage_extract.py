@@ -154,6 +154,46 @@ def test_hosts(uri: str, host: str) -> None:
     assert find_host(uri) == host
 
 
+MENU = "".join(f"<li><a href='/{n}'>Раздел каталога {n}</a></li>" for n in range(60))
+
+
+def web_page(body: str) -> Record:
+    return Record(0, "https://example.org/a.html", "html", f"<html><head></head><body>{body}</body></html>".encode())
+
+
+def test_menus_larger_than_the_text_do_not_bring_back_the_whole_page() -> None:
+    body = f"<div class='related'><ul class='menu'>{MENU}</ul></div><article><p>{STORY}</p><p>{STORY}</p></article>"
+    (main,), _ = extract(web_page(body))
+    (whole,), _ = extract(web_page(body), pages="whole")
+    assert len(main.text) < 0.5 * len(whole.text)
+    assert main.text == f"{STORY}\n\n{STORY}"
+
+
+def test_prose_that_main_content_loses_brings_back_the_whole_page() -> None:
+    lost = "".join(f"<p>{STORY} ({n})</p>" for n in range(5))
+    (item,), _ = extract(web_page(f"<div class='sidebar'>{lost}</div><article><p>{STORY}</p></article>"))
+    assert all(f"({n})" in item.text for n in range(5))
+
+
+def test_lines_too_short_for_prose_that_main_content_loses_bring_it_back_too() -> None:
+    lost = "<br>".join(f"Короткая строка стиха {n}" for n in range(12))
+    (item,), _ = extract(web_page(f"<div class='sidebar'>{lost}</div><article><p>Заглавие</p></article>"))
+    assert all(f"стиха {n}" in item.text for n in range(12))
+
+
+def test_scripts_are_no_lost_prose() -> None:
+    script = f"<script>var a = 1 > 0; var text = '{STORY * 20}';</script>"
+    (item,), _ = extract(web_page(f"{script}<article><p>{STORY}</p></article>{script}<ul>{MENU}</ul>"))
+    assert item.text == STORY
+
+
+@pytest.mark.parametrize("evil", ["<script", "<script>", ">" + "a" * 39, "> ", "</script", "<body"])
+def test_bodies_that_never_end_cost_little(evil: str) -> None:
+    notes = Notes("web")
+    items = Extract(Source()).extract(web_page(f"<p>{STORY}</p>{evil * 20_000}"), notes)
+    assert len(items) + len(notes.rows) >= 1
+
+
 @pytest.mark.parametrize(
     "evil",
     ["<meta ", '<meta name="', "<meta a='b' ", "<meta a ", "<meta content='x' name=", "<time", '"datePublished": '],

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
@@ -23,6 +22,7 @@ from scrapy.linkextractors import IGNORED_EXTENSIONS, LinkExtractor
 from scrapy.utils.sitemap import Sitemap
 from w3lib.url import canonicalize_url
 
+from samovar.corpus.build.commit import whole_file
 from samovar.corpus.inputs.crawl.archive import Archive
 from samovar.corpus.inputs.crawl.frontier import Frontier
 from samovar.corpus.inputs.crawl.options import CrawlOptions, CrawlReport
@@ -213,10 +213,8 @@ class CorpusSpider(Spider):  # type: ignore[misc]
             ended=reason,
             refused=dict(sorted(self._frontier.refused.items())),
         )
-        path = self._folder / "report.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(report.model_dump(mode="json"), indent=1), "utf-8")
-        os.replace(temporary, path)
+        with whole_file(self._folder / "report.json") as file:
+            file.write(json.dumps(report.model_dump(mode="json"), indent=1).encode("utf-8"))
 
 
 def _reason(response: Any) -> str:
