@@ -24,7 +24,7 @@ from samovar.train.disk import disk_errors
 
 STATE = "state.json"
 WEIGHTS = "model.safetensors"
-_NAME = re.compile(r"step-(\d{7})")
+_NAME = re.compile(r"step-(\d{7,})")
 _OPTIMISER = re.compile(r"optimizer-\d+of\d+\.safetensors")
 
 
@@ -199,8 +199,13 @@ def name_checkpoint(folder: Path, step: int) -> Path:
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the folders of checkpoints by step; damaged ones are among them."""
     with contextlib.suppress(FileNotFoundError):
-        return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
+        return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()), key=step_of)
     return []
+
+
+def step_of(path: Path) -> int:
+    """Return the step that the folder of a checkpoint is named after."""
+    return int(path.name.removeprefix("step-"))
 
 
 def find_checkpoint(
@@ -208,7 +213,7 @@ def find_checkpoint(
 ) -> Checkpoint | None:
     """Return the newest complete checkpoint, of a step before `before` if given; damaged ones are passed over and `warn` is told which and why."""
     for path in reversed(list_checkpoints(folder)):
-        if before is not None and path.name >= name_checkpoint(folder, before).name:
+        if before is not None and step_of(path) >= before:
             continue
         try:
             return read_checkpoint(path)

@@ -1,8 +1,8 @@
 """Muon: momentum, made orthogonal. For the matrices of the blocks; embeddings and norms are AdamW's.
 
-A step: Nesterov momentum; the nearest (semi-)orthogonal matrix by five Polar Express iterations; a running second moment for each row (or
-column) evens out their sizes without changing the step's norm; weight decay only where it pulls the same way as the step. Matrices of one shape
-are stacked and stepped together. With several processes each owns a share of every stack and sends its results to the others.
+A step: Nesterov momentum; the nearest (semi-)orthogonal matrix by four or five Polar Express iterations; a running second moment for each row (or
+column) evens out their sizes without changing the step's norm; weight decay only where it pulls the same way as the step. Matrices of one shape are
+stacked and stepped together. With several processes each owns a share of every stack and sends its results to the others.
 
 Sources: Muon (K. Jordan 2024; arXiv:2502.16982), Polar Express (Amsel et al. 2025, arXiv:2505.16932: the coefficients), NorMuon (Li et al. 2025,
 arXiv:2510.05491), cautious weight decay (Chen et al. 2025, arXiv:2510.12402).
@@ -23,6 +23,9 @@ POLAR_EXPRESS = (
     (3.285753657755655, -2.3681294933425376, 0.46449024233003106),
     (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
 )
+SMALL = 256
+"""Up to this many rows (or columns, whichever are fewer) four of the five iterations are enough: singular values from a hundredth of the matrix's
+norm on come out as near to 1 as after five. Bits per byte were the same to .0001 at 128 and 256, .0002 more at 512 (benchmarks/train_bits.py)."""
 WIDE = 2
 """From this many columns a row on, the last iterations take fewer products by the square matrix."""
 _MARGIN = 1.02  # the iteration needs a spectral norm of at most 1; the Frobenius norm bounds it
@@ -37,11 +40,17 @@ def orthogonalise(matrices: Tensor, products: torch.dtype = torch.float32) -> Te
     x = (matrices / (matrices.norm(dim=(-2, -1), keepdim=True) * _MARGIN + 1e-6)).to(dtype)
     x = x.mT.contiguous() if tall else x
     wide = x.shape[-1] >= WIDE * x.shape[-2]
-    for a, b, c in POLAR_EXPRESS[:-2] if wide else POLAR_EXPRESS:
+    iterations = list_iterations(x.shape[-2])
+    for a, b, c in iterations[:-2] if wide else iterations:
         square = torch.bmm(x, x.mT)
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     x = finish_by_square(x) if wide else x
     return (x.mT if tall else x).to(matrices.dtype)
+
+
+def list_iterations(size: int) -> tuple[tuple[float, float, float], ...]:
+    """Return the coefficients of the iterations for matrices whose smaller side is `size`."""
+    return POLAR_EXPRESS if size > SMALL else (POLAR_EXPRESS[0], *POLAR_EXPRESS[2:])
 
 
 def evaluate(square: Tensor, a: float, b: float, c: float) -> Tensor:

@@ -16,7 +16,13 @@ import torch
 from train_toys import LENGTH, make_model, make_plan, make_sources
 
 from samovar.errors import DivergedError, TrainingError
-from samovar.train.checkpoint import find_checkpoint, kept_device_batch, list_checkpoints
+from samovar.train.checkpoint import (
+    find_checkpoint,
+    kept_device_batch,
+    list_checkpoints,
+    name_checkpoint,
+    step_of,
+)
 from samovar.train.distributed import Team
 from samovar.train.lines import read_lines
 from samovar.train.loop import CHECKPOINTS, LOG, MAX_ROLLBACKS, Report, Trainer
@@ -234,3 +240,12 @@ def test_too_little_disk_is_said_before_the_start(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("samovar.train.hardware.shutil.disk_usage", lambda path: real._replace(free=1000))
     with pytest.raises(TrainingError, match="free space"):
         Trainer(make_plan(), tmp_path, make_sources(), ALONE)
+
+
+def test_checkpoints_are_in_order_of_steps_beyond_seven_digits(tmp_path: Path) -> None:
+    for step in (9_999_500, 10_000_000, 10_000_500):
+        name_checkpoint(tmp_path, step).mkdir()
+    assert [step_of(path) for path in list_checkpoints(tmp_path)] == [9_999_500, 10_000_000, 10_000_500]
+    seen: list[str] = []
+    assert find_checkpoint(tmp_path, warn=seen.append, before=10_000_500) is None  # all of them are empty
+    assert len(seen) == 2 and "step-10000000" in seen[0] and "step-9999500" in seen[1]

@@ -22,7 +22,7 @@ from samovar.train.evaluate import Asked, measure_texts, score_grounded
 from samovar.train.export.trained import open_trained
 from samovar.train.hardware import bytes_needed
 from samovar.train.model import LanguageModel
-from samovar.train.muon import POLAR_EXPRESS, muon_step
+from samovar.train.muon import SMALL, list_iterations, muon_step, orthogonalise
 from samovar.train.sft import DATA, begin_specials, open_tuning, plan_tuning
 from samovar.train.size import plan_run
 from samovar.train.speaker import Said
@@ -36,7 +36,7 @@ RATE, BETA, BETA_SECOND, DECAY = 0.03, 0.9, 0.8, 0.5
 def polar(matrix: Array) -> Array:
     """U·p(S)·Vᵀ: what an odd matrix polynomial does, it does to the singular values alone."""
     left, sizes, right = np.linalg.svd(matrix / (np.linalg.norm(matrix) * 1.02 + 1e-6), full_matrices=False)
-    for a, b, c in POLAR_EXPRESS:
+    for a, b, c in list_iterations(min(matrix.shape)):
         sizes = a * sizes + b * sizes**3 + c * sizes**5
     return np.asarray((left * sizes) @ right)
 
@@ -89,7 +89,7 @@ def test_a_muon_step_is_what_the_papers_say(shape: tuple[int, int]) -> None:
 def test_a_first_step_by_hand() -> None:
     """The gradient of a 4×2 matrix has one entry: its polar factor is that entry made p(1/1.02), the rest zero; evening keeps its size."""
     size = 1 / 1.02
-    for a, b, c in POLAR_EXPRESS:
+    for a, b, c in list_iterations(2):
         size = a * size + b * size**3 + c * size**5
     grad = torch.zeros(1, 4, 2, dtype=torch.float64)
     grad[0, 2, 1] = 1000.0
@@ -101,6 +101,18 @@ def test_a_first_step_by_hand() -> None:
     assert int(weights.count_nonzero()) == 1 and 0.9 < size < 1.1
     assert float(momentum[0, 2, 1]) == pytest.approx(100.0)  # a tenth of the gradient
     assert float(second[0, 2, 0]) == pytest.approx(0.2 * size**2 / 2, rel=1e-5)  # a fifth of the mean of two squares
+
+
+@pytest.mark.parametrize(("size", "faintest"), [(SMALL, 0.01), (SMALL + 1, 0.0011)])
+def test_larger_matrices_take_an_iteration_more(size: int, faintest: float) -> None:
+    """Singular values from `faintest` of the norm on come out near 1; a tenth of that does not."""
+    turn, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(size, size)))
+    sizes = np.full(size, faintest)
+    sizes[0], sizes[1] = math.sqrt(1 - (size - 2) * faintest**2), faintest / 10
+    matrix = torch.from_numpy((turn * sizes) @ turn.T)[None]
+    values = torch.linalg.svdvals(orthogonalise(matrix, torch.float64)[0])
+    assert float(values[-2]) > 0.85 and float(values[0]) < 1.15
+    assert float(values[-1]) < 0.6
 
 
 # -- the dial -------------------------------------------------------------------------------------------------------
