@@ -55,8 +55,8 @@ def write_texts(folder: Path, texts: Sequence[str]) -> Path:
 
 # -- trimming -------------------------------------------------------------------------------------------------------
 def measure_trim(
-    cache: Path, names: Sequence[str], megabytes: float, kilobytes: float, only_seen: bool, keep: Path | None
-) -> None:
+    cache: Path, names: Sequence[str], megabytes: float, kilobytes: float, only_seen: bool, keep: Path | None, wanted: Sequence[str] = ()
+) -> None:  # fmt: skip
     """Trim each model by documentation, half of the articles, a game and scripture; measure on the other half, and on an encyclopaedia in two languages."""
     from samovar.commands.train_data import lay_out_for
     from samovar.train.adapt.ggufile import open_file
@@ -70,7 +70,11 @@ def measure_trim(
     held = {"articles (the other half)": articles[1::2]} | {k: v for k, v in found.items() if k == "encyclopaedia"}
     if data := os.environ.get("SAMOVAR_BENCH_DATA"):
         held["encyclopaedia in English"] = [paragraph.text for paragraph in read_xquad(Path(data), "en")]
-    held = {domain: _spread(some, kilobytes) for domain, some in held.items()}
+    held = {
+        domain: _spread(some, kilobytes)
+        for domain, some in held.items()
+        if not wanted or ("English" if domain.endswith("English") else domain.split()[0]) in wanted
+    }
     asked = [message["content"] for message in lay_out_for("ru")("?", [("?", "?")], "0" * 16)]
     with tempfile.TemporaryDirectory() as name:
         corpus = write_texts(Path(name) / "corpus", texts)
@@ -285,6 +289,9 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["gemma3"])
     parser.add_argument("--megabytes", type=float, default=8.0)
     parser.add_argument("--kilobytes", type=float, default=30.0, help="that are measured of each domain")
+    parser.add_argument(
+        "--domains", nargs="*", default=[], help="measured only on these: articles, encyclopaedia, English"
+    )
     parser.add_argument("--only-seen", action="store_true", help="the language's letters have no say")
     parser.add_argument("--keep", type=Path, help="folder where the trimmed models are put, for adapt_answers.py")
     parser.add_argument("--prompts", type=int, default=100)
@@ -293,7 +300,7 @@ def main() -> None:
     given = parser.parse_args()
     cache = default_cache()
     if given.part == "trim":
-        measure_trim(cache, given.models, given.megabytes, given.kilobytes, given.only_seen, given.keep)
+        measure_trim(cache, given.models, given.megabytes, given.kilobytes, given.only_seen, given.keep, given.domains)
     elif given.part == "export":
         measure_export(cache, given.prompts, given.toy_tokens)
     else:

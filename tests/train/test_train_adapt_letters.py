@@ -59,7 +59,7 @@ def test_whole_characters() -> None:
     found = sort(["▁привет", "ПРИ", "а́", "«Да", "▁3-й", "日本", "приvet", "ї", "hello", "▁Word", "▁XVI", "XIX-й", "…", "▁▁▁", "\n\n", "№", "<0xD0>", "<unused7>", "é", "۱", "🙂", ""])  # fmt: skip
     assert found == {
         "letters": ["▁привет", "ПРИ", "а́", "«Да", "▁3-й", "XIX-й"],
-        "signs": ["▁XVI", "…", "▁▁▁", "\n\n", "№"],
+        "signs": ["ї", "▁XVI", "…", "▁▁▁", "\n\n", "№", "é"],
         "common": ["▁Word", "hello"],
     }
 
@@ -87,8 +87,41 @@ def test_the_commonest_latin_tokens_come_first(monkeypatch: pytest.MonkeyPatch) 
     tokens = ["да", "x", "нет", "longer", "y", "Name", "z", "many"]
     monkeypatch.setattr(letters_module, "COMMON_SHARE", 1)
     assert sort(tokens)["common"] == ["x", "y", "z", "Name", "longer", "many"]  # early, short, a name
-    monkeypatch.setattr(letters_module, "COMMON_SHARE", 2)
+    monkeypatch.setattr(letters_module, "COMMON_SHARE", 0.5)
     assert sort(tokens)["common"] == ["x", "y", "z", "Name"]  # half of eight
+    monkeypatch.setattr(letters_module, "COMMON_SHARE", 0.3)
+    padding = ["日"] * 7
+    assert sort([*padding, "words", "▁word", "Word"])["common"] == [
+        "Word",
+        "▁word",
+        "words",
+    ]  # a name, the beginning of a word
+
+
+def test_single_letters_of_other_alphabets_stay() -> None:
+    tokens = [
+        "é",
+        "▁é",
+        "α",
+        "▁Ω",
+        "ї",
+        "ə",
+        "ἀ",
+        "▁▁é",
+        "日",
+        "א",
+        "né",
+        "και",
+        "її",
+        "αx",
+        "ªº",
+        "\u0378",
+    ]  # the last is no letter
+    assert sort(tokens) == {"letters": [], "signs": ["é", "▁é", "α", "▁Ω", "ї", "ə", "ἀ"], "common": []}
+    spelt = [one.encode() for one in ("é", " α", "né")]
+    assert sort([*map(bpe.as_characters, spelt)], byte_level=True)["signs"] == [
+        bpe.as_characters(one) for one in spelt[:2]
+    ]
     english = find_letters("en", []).letters
     assert sort(["да", "x", "café"], english) == {"letters": ["x", "café"], "signs": [], "common": []}
 
