@@ -142,10 +142,10 @@ def card_lines(folder: Path, name: str, licence: str) -> Iterator[str]:
     yield f"Licence of the weights: {licence or 'not stated; see the licences of the data'}."
     if origin := read_origin(folder):
         yield from ("", origin_line(origin))
-    yield from _section("Model", _model_rows(plan, _read(folder / "tokenizer" / "samovar.json")))
+    yield from section("Model", _model_rows(plan, _read(folder / "tokenizer" / "samovar.json")))
     onward = _read(folder / ORIGIN)
-    yield from _section("Data", _data_rows(plan, data, onward))
-    yield from _section("Plan", _plan_rows(plan))
+    yield from section("Data", _data_rows(plan, data, onward))
+    yield from section("Plan", _plan_rows(plan))
     yield from _curve(folder / "log.jsonl")
     yield from _samples(folder / "samples.jsonl")
     yield from _evaluation(results)
@@ -185,12 +185,14 @@ def _damaged(path: Path, found: object) -> TrainingError:
     )
 
 
-def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
+def section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield the lines of a section: a title and a table of two columns."""
     yield from ("", f"## {title}", "", "| | |", "|---|---|")
-    yield from (f"| {_cell(key)} | {_cell(value)} |" for key, value in rows)
+    yield from (f"| {cell(key)} | {cell(value)} |" for key, value in rows)
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return a text as it may stand in a table."""
     return " ".join(text.replace("|", "\\|").split())
 
 
@@ -292,7 +294,7 @@ def _evaluation(results: Mapping[str, Any]) -> Iterator[str]:
         return
     yield from ("| measure | language | step | figure | value | standard error |", "|---|---|---:|---|---:|---:|")
     for name, found in results.items():
-        where = f"{_cell(name)} | {_shown(found.get('language'))} | {_shown(found.get('step'))}"
+        where = f"{cell(name)} | {_shown(found.get('language'))} | {_shown(found.get('step'))}"
         for key, value, error in list_figures(found):
             yield f"| {where} | {FIGURES.get(key, key.replace('_', ' '))} | {_shown(value)} | {'' if error is None else _shown(error)} |"
 
@@ -311,7 +313,7 @@ def _samples(path: Path) -> Iterator[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if math.isfinite(value) else "–"
-    return "–" if value is None else _cell(str(value))
+    return "–" if value is None else cell(str(value))
 
 
 def record_export(folder: Path, name: str, facts: Mapping[str, Any]) -> None:
@@ -334,7 +336,7 @@ def _exports(exports: Mapping[str, Any]) -> Iterator[str]:
             same = f"{proof['same_tokens']} of {proof['num_tokens']}"
             wrong = f"{proof['mismatches']} of {proof['num_texts']}"
             kind = f"{proof['engine']}, {proof['kind']}"
-            yield f"| {_cell(name)} | {made['bytes']:,} | {kind} | {same} | {proof['mean_gap']:.2g} | {wrong} |"
+            yield f"| {cell(name)} | {made['bytes']:,} | {kind} | {same} | {proof['mean_gap']:.2g} | {wrong} |"
 
 
 def _rebuild(plan: Mapping[str, Any], data: Mapping[str, Any], onward: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from samovar.errors import TrainingError
 from samovar.train.row_files import read_lines, read_parquet
-from samovar.train.texts import number_of
+from samovar.train.texts import split_by_key
 from samovar.train.tokenizer import repair
 
 SEED = "seed:"
@@ -194,12 +194,9 @@ def split_dialogues(
     Raises:
         TrainingError: there are fewer than two keys.
     """
-    ranked = sorted(((number_of(one.key), hash_dialogue(one), one) for one in dialogues), key=lambda item: item[:2])
-    limit = max(permille * 2**64 // 1000, ranked[0][0] if ranked else 0)
-    held = [one for number, _, one in ranked if number <= limit]
-    train = [one for number, _, one in ranked if number > limit]
+    train, held = split_by_key(dialogues, lambda one: one.key, hash_dialogue, permille)
     if not train or not held:
-        raise TrainingError(f"expected at least two different dialogues, found {len(ranked)}: add data")
+        raise TrainingError(f"expected at least two different dialogues, found {len(train) + len(held)}: add data")
     return train, held
 
 

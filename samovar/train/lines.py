@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from samovar.corpus.build.commit import whole_file
-from samovar.errors import TrainingError
+from samovar.train.disk import unwritable
+
+_GOES_ON = ": the run goes on from the last complete checkpoint."
 
 
 def clean_numbers(values: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def append_line(path: Path, values: dict[str, Any]) -> None:
         with path.open("ab") as file:
             file.write((json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error, _GOES_ON) from error
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -62,11 +64,4 @@ def cut_log(path: Path, step: int) -> None:
         with whole_file(path) as file:
             file.write(text.encode("utf-8", "replace"))
     except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> TrainingError:
-    return TrainingError(
-        f"expected to write {path}, found: {error}. Free some space and give the same command again: the run goes on from the last complete "
-        "checkpoint."
-    )
+        raise unwritable(path, error, _GOES_ON) from error

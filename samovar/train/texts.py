@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from samovar.corpus.build.item import Record, Split
 from samovar.errors import CorpusError, MissingExtraError, SamovarError, TrainingError
@@ -28,6 +29,7 @@ _PLAIN = (".txt", ".md", ".text")
 _CODECS = (".gz", ".zst", ".bz2")
 _CHECKED_TEXTS = 400
 _MIN_LANGUAGE_SHARE = 0.5
+Thing = TypeVar("Thing")
 _BYTES_PER_CHAR = 1.8
 """Of Russian with its spaces and digits; of English 1: an estimate that errs to the safe side by less than half."""
 
@@ -234,6 +236,16 @@ def number_of(key: str, seed: int = 0) -> int:
     """Return a number below 2^64 for a key, spread evenly; another order for each seed."""
     data = f"{seed}:{key}" if seed else key
     return int.from_bytes(hashlib.sha256(data.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+
+
+def split_by_key(
+    things: Iterable[Thing], key: Callable[[Thing], str], tie: Callable[[Thing], str], permille: int
+) -> tuple[list[Thing], list[Thing]]:
+    """Return things to train on and things held out, by the numbers of their keys: a larger set keeps the sides of a smaller one. At least one key
+    is held out; those of one key are in the order of `tie`. A side is empty where there are fewer than two keys."""
+    ranked = sorted(((number_of(key(one)), tie(one), one) for one in things), key=lambda item: item[:2])
+    limit = max(permille * 2**64 // 1000, ranked[0][0] if ranked else 0)
+    return [one for number, _, one in ranked if number > limit], [one for number, _, one in ranked if number <= limit]
 
 
 # -- choosing and checking ------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ what cannot be told letter by letter may be anything. Knows names only as beginn
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +16,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from samovar.corpus.stages.scan import Ints, code_points
 from samovar.language import Profile
 
-Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Number = TypeVar("Number", int, Ints)
 
@@ -124,8 +123,7 @@ class Beginnings:
 
     def find(self, text: str, bounds: Ints) -> Places:
         """Look through texts with something between them that is in no word; `bounds` [n + 1] are where each starts, and the end."""
-        data = text.encode("utf-32-le" if sys.byteorder == "little" else "utf-32-be", "surrogatepass")
-        marks = self._mark(np.frombuffer(data, np.uint32))
+        marks = self._mark(code_points(text))
         inside = np.zeros(len(marks) + 1, bool)
         np.greater_equal(marks, _WORD, out=inside[1:])
         edges = np.flatnonzero(inside[1:] != inside[:-1])

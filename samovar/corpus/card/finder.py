@@ -15,6 +15,7 @@ import numpy as np
 
 from samovar.corpus.card.beginnings import LETTERS, Beginnings, Places
 from samovar.corpus.card.entities import Entity
+from samovar.corpus.stages.scan import bounds_of
 from samovar.language import Profile, profile_for
 
 _WORD = re.compile(r"[^\W_]+")
@@ -156,9 +157,7 @@ class Finder:
             if len(cache) >= _MAX_CACHED:
                 cache.clear()
         whole = "\n".join(texts)
-        bounds = np.zeros(len(texts) + 1, np.int64)
-        np.cumsum([len(text) + 1 for text in texts], out=bounds[1:])
-        places = self._filter.find(whole, bounds)
+        places = self._filter.find(whole, bounds_of(texts))
         starts, ends = np.append(places.starts, 0), np.append(places.ends, 0)
         words = [whole[i:j] for i, j in zip(starts[places.hits].tolist(), ends[places.hits].tolist(), strict=True)]
         nodes = list(map(self._starts.__getitem__, words))

@@ -185,13 +185,6 @@ class Extract:
         )
 
 
-def extract_record(
-    record: Record, source: SourceFacts, options: ExtractOptions | None = None, notes: Notes | None = None
-) -> list[Item]:
-    """Return the items of one record; refusals are in `notes`."""
-    return Extract(source, options).extract(record, notes if notes is not None else Notes(source.name))
-
-
 def find_host(uri: str) -> str:
     """Return the domain of an address in lower case, without ``www.``; empty when there is none."""
     if not uri.startswith(("http://", "https://")):

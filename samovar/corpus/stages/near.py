@@ -16,11 +16,10 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from samovar.corpus.stages.options import StageOptions
-from samovar.corpus.stages.scan import U64, Ints, Scan, batches_of, mix, shared_scan
+from samovar.corpus.stages.scan import BASE, U64, Ints, Scan, batches_of, mix, shared_scan
 from samovar.errors import MissingExtraError
 
 Signatures = npt.NDArray[np.uint32]
-_BASE = np.uint64(0x9E3779B97F4A7C15)
 _EMPTY = np.uint32(0xFFFFFFFF)
 _ALL_PAIRS = 32  # a bucket of up to so many texts is compared pair by pair
 PAIRS = 16_384
@@ -85,16 +84,12 @@ class MinHasher:
         digests = self._digest(hashes, bounds, self.options.bands * self.options.rows, self.options.seed)
         return np.array(digests.to_rows(), np.uint32).reshape(len(scan), -1)
 
-    def bands(self, texts: list[str]) -> U64:
-        """Return [n, bands] keys: equal keys of one band make two texts candidates."""
-        return self.bands_of(self.signatures(texts))
-
     def bands_of(self, signatures: Signatures) -> U64:
-        """Return the keys of signatures; texts without a letter get keys of their own, which are 0."""
+        """Return [n, bands] keys: equal keys of one band make two texts candidates; texts without a letter have the key 0, which makes none."""
         rows, bands = self.options.rows, self.options.bands
         keys = np.zeros((len(signatures), bands), np.uint64)
         for place in range(rows):
-            keys = mix(keys * _BASE + signatures[:, place::rows] + np.uint64(1))
+            keys = mix(keys * BASE + signatures[:, place::rows] + np.uint64(1))
         keys[(signatures == _EMPTY).all(axis=1)] = 0
         return keys
 
@@ -126,7 +121,7 @@ def _character_runs(scan: Scan, wanted: npt.NDArray[np.bool_], size: int) -> tup
         count = max(1, len(letters) - size + 1)
         found = np.zeros(count, np.uint64)
         for place in range(min(size, len(letters))):
-            found = found * _BASE + letters[place : place + count]
+            found = found * BASE + letters[place : place + count]
         hashes.append(mix(found))
         texts.append(np.full(count, number, np.int64))
     return np.concatenate(hashes), np.concatenate(texts)
@@ -149,7 +144,8 @@ def least_agreement(threshold: float, places: int) -> float:
 
 def cluster(bands: U64, signatures: Signatures | None = None, threshold: float = 0.8) -> Ints:
     """Return a label for each text, the smallest number in its cluster: texts are joined by pairs that share a band and, when there are
-    signatures, agree in `least_agreement` of their places. Which texts are together does not depend on their order."""
+    signatures, agree in `least_agreement` of their places. Which texts are together does not depend on their order. A build does not call it, it
+    does the same with files: this is what tests compare with."""
     parents = np.arange(len(bands), dtype=np.int64)
     floor = least_agreement(threshold, signatures.shape[1]) if signatures is not None else 0.0
     ties = bands[:, 0] if signatures is None else signatures[:, 0]

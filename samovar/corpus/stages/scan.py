@@ -27,7 +27,7 @@ LETTER, DIGIT, UPPER, SPACE, PUNCTUATION, SYMBOL, SINGLE, IGNORED = (1 << bit fo
 WORD = LETTER | DIGIT
 
 _TABLE_SIZE = 0x40000  # planes 0–3; everything above is looked up as the last entry
-_BASE = np.uint64(0x9E3779B97F4A7C15)
+BASE = np.uint64(0x9E3779B97F4A7C15)
 _BLOCK_BITS = 16
 _BLOCK = 1 << _BLOCK_BITS
 _BREAK = 10
@@ -94,12 +94,10 @@ class SharedScan:
             yield scan_texts([texts[number] for number in rest]), np.array(rest, np.int64)
 
     def _begin(self, texts: list[str]) -> Iterator[tuple[Scan, Ints]]:
-        self._texts, self._scan = (
-            texts,
-            scan_texts(texts),
-        )  # the texts are held: as long as they live, no other object has their number
+        self._texts = texts  # held: as long as they live, no other object has their number
+        self._scan = scan = scan_texts(texts)
         self._rows = {id(text): number for number, text in enumerate(texts)}
-        yield self._scan, np.arange(len(texts))
+        yield scan, np.arange(len(texts))
 
 
 @cache
@@ -159,8 +157,8 @@ def _fold(character: str) -> int:
 @cache
 def _powers() -> tuple[U64, U64]:
     """Return the powers of the base and of its inverse modulo 2^64, one for each place in a block."""
-    inverse = pow(int(_BASE), -1, 1 << 64)
-    powers, inverses = np.full(_BLOCK, _BASE), np.full(_BLOCK, inverse, np.uint64)
+    inverse = pow(int(BASE), -1, 1 << 64)
+    powers, inverses = np.full(_BLOCK, BASE), np.full(_BLOCK, inverse, np.uint64)
     powers[0] = inverses[0] = 1
     return np.multiply.accumulate(powers), np.multiply.accumulate(inverses)
 
@@ -209,7 +207,7 @@ class Scan:
             return np.zeros(0, np.uint64), np.zeros(0, np.int64)
         hashes = self.words[:count].copy()
         for place in range(1, size):
-            hashes *= _BASE
+            hashes *= BASE
             hashes += self.words[place : place + count]
         owner = self.text_of_words()
         inside = np.flatnonzero(owner[:count] == owner[size - 1 :])
@@ -224,7 +222,7 @@ def hash_runs(scan: Scan, sizes: Sequence[int]) -> Iterator[tuple[int, U64]]:
         count = max(0, len(scan.words) - size + 1)
         hashes = hashes[:count].copy()
         for place in range(done, size):
-            hashes *= _BASE
+            hashes *= BASE
             hashes += scan.words[place : place + count]
         done = size
         yield size, hashes
@@ -236,15 +234,26 @@ def within_texts(scan: Scan, first: Ints, size: int) -> Ints:
     return first[first + size <= ends]
 
 
+def code_points(text: str) -> Codes:
+    """Return the code points of a text; lone surrogates are taken as they are."""
+    encoding = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
+    return np.frombuffer(text.encode(encoding, "surrogatepass"), np.uint32)
+
+
+def bounds_of(texts: Sequence[str]) -> Ints:
+    """Return [n + 1]: where each text starts when they lie behind one another with one character between them, and the end."""
+    bounds = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) + 1 for text in texts], out=bounds[1:])
+    return bounds
+
+
 def scan_texts(texts: list[str]) -> Scan:
     """Look at the texts once. Lone surrogates are taken as they are; nothing raises. Accents are left out of all arrays."""
-    data = "\n".join(texts).encode("utf-32-le" if sys.byteorder == "little" else "utf-32-be", "surrogatepass")
-    codes = np.frombuffer(data, np.uint32)
+    codes = code_points("\n".join(texts))
     table, fold = _tables()
     looked_up = np.minimum(codes, _TABLE_SIZE - 1) if len(codes) and int(codes.max()) >= _TABLE_SIZE else codes
     kinds, folded = table.take(looked_up), fold.take(looked_up)
-    bounds = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([len(text) + 1 for text in texts], out=bounds[1:])
+    bounds = bounds_of(texts)
     special = int(kinds.max(initial=0))
     if special >= IGNORED:
         codes, kinds, folded, bounds = _leave_out(kinds >= IGNORED, codes, kinds, folded, bounds)
@@ -282,7 +291,7 @@ def _hash_runs(folded: Codes, starts: Ints, ends: Ints) -> U64:
     """
     powers, inverses = _powers()
     sums = np.zeros(len(folded) + 1, np.uint64)
-    values, factor, step = sums[1:], 1, pow(int(_BASE), _BLOCK, 1 << 64)
+    values, factor, step = sums[1:], 1, pow(int(BASE), _BLOCK, 1 << 64)
     values[:] = folded
     block_factors = [1]
     for first in range(0, len(folded), _BLOCK):

@@ -6,15 +6,13 @@ too seldom. Knows no kind and no mask.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.uint32]
+from samovar.corpus.stages.scan import Codes, Ints, bounds_of, code_points
+
 Stretch = tuple[int, int, int]
 
 _TABLE = 1 << 16
@@ -57,13 +55,11 @@ class Sieve:
 
     def look(self, texts: list[str]) -> dict[int, Look]:
         """Return what the texts have, by their numbers; those that are not in it have nothing."""
-        data = "\n".join(texts).encode("utf-32-le" if sys.byteorder == "little" else "utf-32-be", "surrogatepass")
-        codes = np.frombuffer(data, np.uint32)
+        codes = code_points("\n".join(texts))
         low = np.minimum(codes, _TABLE - 1) if len(codes) and int(codes.max()) >= _TABLE else codes
         places = np.flatnonzero(self._few.take(low))
         marks = self._all[low[places]]
-        bounds = np.zeros(len(texts) + 1, np.int64)
-        np.cumsum([len(text) + 1 for text in texts], out=bounds[1:])
+        bounds = bounds_of(texts)
         looks: dict[int, Look] = {}
         for start, end, digits in self._find_stretches(low, places[(marks & _DIGIT) != 0]).tolist():
             text = int(np.searchsorted(bounds, start, "right")) - 1

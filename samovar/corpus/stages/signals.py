@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from samovar.corpus.stages.lines import LinesOptions, hash_lines_in
-from samovar.corpus.stages.scan import DIGIT, LETTER, PUNCTUATION, SYMBOL, UPPER, Ints, Scan, mix, script_of
+from samovar.corpus.stages.scan import BASE, DIGIT, LETTER, PUNCTUATION, SYMBOL, UPPER, Ints, Scan, mix, script_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,7 +48,6 @@ SIGNALS = {
 _SHORT_LINE = 30
 _TOP = (2, 4)
 _SIZES = (2, 4, 5, 10)
-_BASE = np.uint64(0x9E3779B97F4A7C15)
 _SLOTS = 1 << 16  # for some 8,000 runs of words at a time: one in eight shares a slot by chance
 _BULLETS = "•‣▪▫●○■□◦·∙*-–—►▶➢✓✔"
 _DOTS, _ELLIPSIS = ord("."), 0x2026
@@ -220,7 +219,7 @@ def _hash_run(words: npt.NDArray[np.uint64], places: Ints, size: int) -> npt.NDA
     """Return a hash of the run of `size` words at each place."""
     hashes = words.take(places)
     for further in range(1, size):
-        hashes *= _BASE
+        hashes *= BASE
         hashes += words.take(places + further)
     return hashes
 

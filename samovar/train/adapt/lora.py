@@ -24,7 +24,7 @@ from samovar.train.adapt.huggingface import open_folder, read_json
 from samovar.train.adapt.material import Material
 from samovar.train.adapt.packing import compute_row, keeps_apart
 from samovar.train.adapt.quality import Encode, measure_causal, open_causal, open_encoder, quiet
-from samovar.train.disk import disk_errors
+from samovar.train.disk import writing
 from samovar.train.size import check_horizon
 
 MODEL, CHECKPOINTS = "model", "checkpoints"
@@ -228,13 +228,8 @@ class LoraRun:
         kind = read_json(self.source / "config.json")
         name = str(kind.get("dtype") or kind.get("torch_dtype") or "float32")
         merged = self.model.merge_and_unload().to("cpu", getattr(torch, name))
-        try:
-            with quiet(), disk_errors():
-                merged.save_pretrained(draft)
-        except OSError as error:
-            raise TrainingError(
-                f"expected to write {draft}, found: {error}. Free some space and give the same command again"
-            ) from error
+        with quiet(), writing(draft):
+            merged.save_pretrained(draft)
         for path in self.source.iterdir():
             if path.is_file() and path.suffix != ".safetensors" and not (draft / path.name).exists():
                 shutil.copyfile(path, draft / path.name)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from samovar.errors import TrainingError
 from samovar.train.config import ARCHITECTURE, RunConfig
+from samovar.train.drafts import write_json
 from samovar.train.size import REFERENCE_WIDTH, plan_run
 
 if TYPE_CHECKING:
@@ -81,9 +82,9 @@ def measure_before(trainer: Trainer) -> float | None:
     if trainer.step == 0:
         bits = trainer.measure()
         if trainer.team.is_first:
-            path.write_text(json.dumps({"bits": bits}) + "\n", "utf-8")
+            write_json(path, {"bits": bits})
         return bits
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
         return float(json.loads(path.read_text("utf-8"))["bits"])
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors.torch import save_file
 from samovar.train.bpe import CHAT_TEMPLATE
 from samovar.train.card import ORIGIN, read_origin
 from samovar.train.disk import disk_errors
+from samovar.train.drafts import write_json
 from samovar.train.export.trained import Trained
 
 TYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
@@ -23,15 +23,14 @@ def write_hf(trained: Trained, folder: Path, kind: str = "f32") -> None:
     dtype = TYPES[kind]
     words = trained.tokenizer
     config = trained.config.to_hf(eos_token_id=words.turn_end)
-    config["dtype"] = config["torch_dtype"] = str(dtype).removeprefix(
-        "torch."
-    )  # the new name and the one before transformers 5
+    name = str(dtype).removeprefix("torch.")
+    config["dtype"] = config["torch_dtype"] = name  # the new name and the one before transformers 5
     config["pad_token_id"] = words.end_of_text
     weights = {name: tensor.to(dtype).contiguous() for name, tensor in trained.weights.items()}
     with disk_errors():
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    _write_json(folder / "config.json", config)
-    _write_json(
+    write_json(folder / "config.json", config)
+    write_json(
         folder / "generation_config.json",
         {"eos_token_id": [words.turn_end, words.end_of_text], "pad_token_id": words.end_of_text, "do_sample": False},
     )
@@ -39,9 +38,5 @@ def write_hf(trained: Trained, folder: Path, kind: str = "f32") -> None:
         if trained.tokenizer_folder != folder:
             shutil.copyfile(trained.tokenizer_folder / name, folder / name)
     if origin := read_origin(trained.folder):
-        _write_json(folder / ORIGIN, origin)
+        write_json(folder / ORIGIN, origin)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, "utf-8")
-
-
-def _write_json(path: Path, values: object) -> None:
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from samovar.train.card import cell, origin_line, section
+
 
 def preference_lines(
     name: str,
@@ -22,16 +24,14 @@ def preference_lines(
         f"Licence of the weights: {licence or 'not stated; see the licences of parent and data'}.",
     )
     if origin := tuned.get("origin"):
-        from samovar.train.card import origin_line
-
         yield from ("", origin_line(origin))
-    yield from _section("Model", [
+    yield from section("Model", [
         ("architecture", f"{', '.join(config.get('architectures') or ['unknown'])} (that of the parent)"),
         ("layers, width", f"{config.get('num_hidden_layers', 'unknown')}, {config.get('hidden_size', 'unknown')}"),
         ("context", f"{config.get('max_position_embeddings', 'unknown')} tokens"),
         ("vocabulary", f"{config.get('vocab_size', 'unknown')} tokens"),
     ])  # fmt: skip
-    yield from _section("Data", [
+    yield from section("Data", [
         ("kind", "preference tuning on pairs of answers"),
         ("started from", f"{tuned['parent']}, weights {plan['parent_sha256'][:16]}"),
         ("sources", ", ".join(tuned["sources"])),
@@ -41,7 +41,7 @@ def preference_lines(
         ("hash of the pairs", tuned["pairs_sha256"][:16]),
     ])  # fmt: skip
     trained = f"low-rank additions of rank {plan['lora_rank']}" if plan["lora_rank"] else "all weights"
-    yield from _section("Plan", [
+    yield from section("Plan", [
         ("loss", f"{plan['method']}, beta {plan['beta']:g}, anchor {plan['anchor']:g}"),
         ("steps", f"{plan['num_steps']:,} of {plan['batch_pairs']} pairs, at most {plan['seq_len']} tokens each"),
         ("trained", trained),
@@ -75,7 +75,7 @@ def _preference_table(
         yield f"| {title} | {scale * before[key]:.1f} | {scale * after[key]:.1f} |"
     for kind, share in (after.get("kinds") or {}).items():
         earlier = (before.get("kinds") or {}).get(kind)
-        yield f"| of the kind {_cell(kind)}, % | {'–' if earlier is None else f'{100 * earlier:.1f}'} | {100 * share:.1f} |"
+        yield f"| of the kind {cell(kind)}, % | {'–' if earlier is None else f'{100 * earlier:.1f}'} | {100 * share:.1f} |"
     yield from ("", f"{after['num_pairs']} pairs; 95 % interval of the share after: {low:.1f}–{high:.1f} %. "
                 f"The difference moved towards the chosen answer in {100 * after['moved']:.1f} % of them.")  # fmt: skip
     if learnt:
@@ -83,12 +83,3 @@ def _preference_table(
             f"Of {learnt['num_pairs']} training pairs the chosen answer was the likelier one in {100 * learnt['before']:.1f} % before and in "
             f"{100 * learnt['after']:.1f} % after."
         )
-
-
-def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
-    yield from ("", f"## {title}", "", "| | |", "|---|---|")
-    yield from (f"| {_cell(key)} | {_cell(value)} |" for key, value in rows)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())

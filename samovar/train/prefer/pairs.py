@@ -18,6 +18,7 @@ from typing import Any
 
 from samovar.errors import TrainingError
 from samovar.train.row_files import read_lines, read_parquet
+from samovar.train.texts import split_by_key
 from samovar.train.tokenizer import repair
 
 ROLES = ("system", "user", "assistant")
@@ -234,16 +235,9 @@ def split_pairs(pairs: Iterable[Pair], permille: int = HELD_OUT_PERMILLE) -> tup
     Raises:
         TrainingError: there are fewer than two keys.
     """
-    ranked = sorted(pairs, key=lambda pair: (_rank(pair), pair.sha256))
-    limit = max(permille * 2**64 // 1000, _rank(ranked[0]) if ranked else 0)
-    held = [pair for pair in ranked if _rank(pair) <= limit]
-    train = [pair for pair in ranked if _rank(pair) > limit]
+    train, held = split_by_key(pairs, lambda pair: pair.key, lambda pair: pair.sha256, permille)
     if not train or not held:
         raise TrainingError(
-            f"expected pairs of at least two different conversations, found {len(ranked)} of one: some must be held out; add data"
+            f"expected pairs of at least two different conversations, found {len(train) + len(held)} of one: some must be held out; add data"
         )
     return train, held
-
-
-def _rank(pair: Pair) -> int:
-    return int.from_bytes(hashlib.sha256(pair.key.encode("utf-8", "surrogatepass")).digest()[:8], "big")

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from samovar.errors import TrainingError, UsageError
+from samovar.train.drafts import write_json
 
 METHODS = {"dpo": "sigmoid", "ipo": "ipo"}
 """Our names and trl's: Rafailov et al. 2023 (arXiv:2305.18290); Azar et al. 2023 (arXiv:2310.12036)."""
@@ -68,9 +69,7 @@ class PreferPlan:
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON."""
-        draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
-        draft.replace(path)
+        write_json(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from samovar.errors import TrainingError
 from samovar.train.card import ORIGIN, read_origin
-from samovar.train.disk import disk_errors
+from samovar.train.disk import disk_errors, writing
+from samovar.train.drafts import write_json
 from samovar.train.prefer.pairs import Pair, Pairs, read_pairs, split_pairs
 from samovar.train.prefer.parent import Coded, Parent, check_extra, encode_pairs, open_parent
 from samovar.train.prefer.plan import (
@@ -146,14 +147,9 @@ class PreferRun:
             cut = len(self.train_pairs)
             self._scores = {"train": scores[:cut].clone(), "held": scores[cut:].clone()}
             draft = path.with_suffix(".tmp")
-            try:
-                with disk_errors():
-                    save_file(self._scores, draft)
+            with writing(path):
+                save_file(self._scores, draft)
                 draft.replace(path)
-            except OSError as error:
-                raise TrainingError(
-                    f"expected to write {path}, found: {error}. Free some space and give the same command again"
-                ) from error
         self.before = sum_up(self._scores["held"], self.held_pairs, self.kinds)
         return self.before
 
@@ -270,19 +266,15 @@ class PreferRun:
     def _write(self, model: Any, facts: dict[str, Any]) -> None:
         draft = self.folder / DRAFT
         shutil.rmtree(draft, ignore_errors=True)
-        try:
+        with writing(f"the tuned model to {self.folder}"):
             draft.mkdir()
             write_result(self.parent, model, draft)
             if self.origin:
-                (draft / ORIGIN).write_text(json.dumps(self.origin, ensure_ascii=False, indent=2) + "\n", "utf-8")
-            (draft / RESULT).write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
+                write_json(draft / ORIGIN, self.origin)
+            write_json(draft / RESULT, facts)
             for path in sorted(draft.iterdir(), key=lambda p: p.name == RESULT):
                 os.replace(path, self.folder / path.name)
             draft.rmdir()
-        except OSError as error:
-            raise TrainingError(
-                f"expected to write the tuned model to {self.folder}, found: {error}. Free some space and give the same command again"
-            ) from error
         for name in (STEPS, REFERENCE):
             path = self.folder / name
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
