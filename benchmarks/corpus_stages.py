@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus_inputs import real_pages, sample_pages, write_warc
+from corpus_limit import extract_bare
 from corpus_web import dress_pages
 from haystack import default_cache
 
@@ -55,20 +56,6 @@ def in_batches(stage: Any, items: list[Item], notes: Notes) -> list[Item]:
     for start in range(0, len(items), BATCH):
         kept += stage.apply([copy.copy(item) for item in items[start : start + BATCH]], notes)
     return kept
-
-
-def read_bare(path: Path) -> int:
-    """Read a WARC and take the main content of its pages, with nothing else."""
-    from fastwarc.warc import ArchiveIterator, WarcRecordType
-    from resiliparse.extract.html2text import extract_plain_text
-    from resiliparse.parse.html import HTMLTree
-
-    chars = 0
-    with path.open("rb") as stream:
-        for record in ArchiveIterator(stream, record_types=WarcRecordType.response, parse_http=True):
-            tree = HTMLTree.parse_from_bytes(record.reader.read(), "utf-8")
-            chars += len(extract_plain_text(tree, main_content=True))
-    return chars
 
 
 def read_records(path: Path) -> list[Record]:
@@ -140,7 +127,7 @@ def measure(warc: Path, folder: Path, rounds: int, count: int) -> None:
         return time_stage(name, run, rounds, count)
 
     notes = Notes("docs")
-    step("bare: WARC and main content", lambda: read_bare(warc))
+    step("bare: WARC and main content", lambda: extract_bare(warc))
     records = step("warc", lambda: read_records(warc))
     extract = Extract(SourceSpec(name="docs", kind="warc", paths=("none",)))
     items = step("extract", lambda: list(extract.items(records, Notes("docs"))))

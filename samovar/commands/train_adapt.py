@@ -110,7 +110,7 @@ def adapt(
         if lora:
             plan = plan_lora(num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, new_rows=method == "transfer")
             texts = Texts(tuple(corpus), max_chars, others=others)
-            result |= _train_lora(terminal, output, texts, plan, device, quiet=json)  # fmt: skip
+            result |= _train_lora(terminal, output, texts, plan, device, quiet=json)
         elif num_tokens:
             result |= _train_on(
                 terminal, output, corpus, num_tokens=num_tokens, seq_len=seq_len, batch_tokens=batch_tokens, device=device,

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from adapt_toys import make_hf, write_corpus
-from train_toys import make_model, make_plan
+from train_toys import make_run
 
 from samovar.train.adapt.material import Material
 from samovar.train.adapt.onward import measure_run
 from samovar.train.adapt.run import adapt_model
 from samovar.train.card import card_lines, find_origin, read_origin, record_origin, stated_licence
-from samovar.train.checkpoint import save_checkpoint
 from samovar.train.export.gguf import write_gguf
 from samovar.train.export.hf import write_hf
 from samovar.train.export.trained import open_trained
-from samovar.train.model import LanguageModel
 from samovar.train.sft import open_tuning, plan_tuning
-from samovar.train.tokenizer import Tokenizer
 
 FOREIGN = {"model": "Foreign-1B", "licence": "apache-2.0"}
 TERMS = "The terms of the licence of Foreign-1B (apache-2.0) hold for this model too."
@@ -31,17 +26,7 @@ TERMS = "The terms of the licence of Foreign-1B (apache-2.0) hold for this model
 @pytest.fixture
 def run(tokenizer_folder: Path, tmp_path: Path) -> Path:
     """A run that is not finished: step 8 of 16."""
-    words = Tokenizer.load(tokenizer_folder)
-    shape = make_model(vocab_size=words.vocab_size, max_seq_len=96)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    make_plan(model=shape, tokenizer_sha256=words.sha256, num_steps=16).save(folder / "config.json")
-    shutil.copytree(tokenizer_folder, folder / "tokenizer")
-    model = LanguageModel(shape)
-    model.initialise(1)
-    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": words.sha256}
-    save_checkpoint(folder / "checkpoints", 8, weights=model.state_dict(), optimiser={"x": torch.zeros(1)}, state=state)
-    return folder
+    return make_run(tmp_path / "run", tokenizer_folder, 8, num_steps=16)
 
 
 def go_on_from(run: Path, **facts: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import time
 from dataclasses import fields
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from train_toys import make_model, make_plan, make_sources
+from train_toys import make_plan, make_run, make_sources
 
 from samovar.cli import main
 from samovar.commands import stops, train_eval
@@ -23,32 +22,19 @@ from samovar.train import evaluate
 from samovar.train.adapt import onward
 from samovar.train.batches import Batches
 from samovar.train.card import card_lines
-from samovar.train.checkpoint import save_checkpoint
 from samovar.train.distributed import Team
 from samovar.train.loop import Trainer
-from samovar.train.model import LanguageModel
 from samovar.train.prepare import prepare
 from samovar.train.sft import open_tuning, plan_tuning
-from samovar.train.tokenizer import Tokenizer
 
 
 @pytest.fixture
 def run(tokenizer_folder: Path, tmp_path: Path) -> Path:
-    return make_run(tmp_path / "one" / "base", tokenizer_folder)
+    return make_base(tmp_path / "one" / "base", tokenizer_folder)
 
 
-def make_run(folder: Path, tokenizer: Path, num_steps: int = 8) -> Path:
-    words = Tokenizer.load(tokenizer)
-    shape = make_model(vocab_size=words.vocab_size, max_seq_len=96)
-    folder.mkdir(parents=True)
-    plan = make_plan(model=shape, tokenizer_sha256=words.sha256, num_steps=num_steps, tokens_sha256="c0ffee" * 10)
-    plan.save(folder / "config.json")
-    shutil.copytree(tokenizer, folder / "tokenizer")
-    model = LanguageModel(shape)
-    model.initialise(1)
-    state = {"cursor": 0, "seconds": 0.0, "tokenizer_sha256": words.sha256}
-    save_checkpoint(folder / "checkpoints", 8, weights=model.state_dict(), optimiser={"x": torch.zeros(1)}, state=state)
-    return folder
+def make_base(folder: Path, tokenizer: Path, num_steps: int = 8) -> Path:
+    return make_run(folder, tokenizer, 8, num_steps=num_steps, tokens_sha256="c0ffee" * 10)
 
 
 # -- words ----------------------------------------------------------------------------------------------------------
@@ -115,7 +101,7 @@ def test_nothing_to_measure_is_said_in_the_readers_language(run: Path, capsys: p
 def test_the_card_of_a_tuned_model_tells_of_its_own_parent(
     run: Path, tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_run(tmp_path / "two" / "base", tokenizer_folder, num_steps=999)  # another of the same name, beside the result
+    make_base(tmp_path / "two" / "base", tokenizer_folder, num_steps=999)  # another of the same name, beside the result
     monkeypatch.chdir(run)
     tuning = plan_tuning(Path("."), ["seed:ru"], compile=False, precision="fp32")
     open_tuning(tuning, tmp_path / "two" / "chat")
