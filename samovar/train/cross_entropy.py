@@ -18,9 +18,10 @@ from torch import Tensor
 
 CHUNK_BYTES = {"cpu": 8 * 2**20, "cuda": 2**28}
 """Logits of one chunk. CPU: what the caches hold; GPU: enough to fill it."""
-BLOCK_BYTES = {"cpu": 31 * 2**20, "cuda": 2**30}
-"""Logits kept for one product with the inputs: fewer, larger products for the weight's gradient. CPU: below 32 MiB the allocator keeps the memory
-instead of giving it back to the system each time (measured: 26,000 page faults a step otherwise)."""
+BLOCK_BYTES = {"cpu": 2**26, "cuda": 2**30}
+"""Logits kept for one product with the inputs: fewer, larger products for the weight's gradient, and fewer sums of their results."""
+_BLOCKS: dict[torch.dtype, Tensor] = {}
+"""A CPU's memory for such a block. Above 32 MiB the C library would give it back to the system each time: 26,000 page faults a step."""
 
 
 def mean_nats(hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int) -> Tensor:
@@ -67,17 +68,29 @@ def turn_into_powers(logits: Tensor) -> tuple[Tensor, Tensor]:
     return most[:, 0], sums
 
 
+def take_block(rows: int, vocabulary: int, like: Tensor) -> Tensor:
+    """Return memory for logits [rows, vocabulary] in the type and on the device of `like`: on a CPU the same each time."""
+    if like.device.type != "cpu":
+        return like.new_empty((rows, vocabulary))
+    kept = _BLOCKS.get(like.dtype)
+    if kept is None or kept.numel() < rows * vocabulary:
+        kept = _BLOCKS[like.dtype] = like.new_empty(rows * vocabulary)
+    return kept[: rows * vocabulary].view(rows, vocabulary)
+
+
 @cache
 def compile_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the compiled form of one of the steps above."""
     return torch.compile(function, dynamic=False)
 
 
-@torch.library.custom_op("samovar::linear_cross_entropy", mutates_args=())
+# torch.compile's cache on disk knows an operator by its name alone: who changes the types or shapes of its results must change the name, or graphs
+# compiled before read beyond their memory.
+@torch.library.custom_op("samovar::linear_cross_entropy_2", mutates_args=())
 def fused(
     hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int, compiled: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the mean loss and its gradients to `hidden` (in its type, which is that of the products) and to `weight` (float32)."""
+    """Return the mean loss and its gradients to `hidden` and to `weight`, in the type of `hidden`, which is that of the products."""
     turn = compile_once(turn_into_powers) if compiled else turn_into_powers
     dtype, device = hidden.dtype, hidden.device
     with torch.no_grad(), torch.autocast(device.type, enabled=False):
@@ -87,8 +100,8 @@ def fused(
         wanted = torch.where(counts, targets, 0)
         chunk = min(rows_of(CHUNK_BYTES, device, len(weight), dtype), len(hidden))
         block = min(chunk * max(1, rows_of(BLOCK_BYTES, device, len(weight), dtype) // chunk), len(hidden))
-        buffer = hidden.new_empty((block, len(weight)))
-        of_hidden, of_weight = hidden.new_empty(hidden.shape), torch.empty(0, device=device)
+        buffer = take_block(block, len(weight), hidden)
+        of_hidden, of_weight = hidden.new_empty(hidden.shape), hidden.new_empty(0)
         total = torch.zeros((), device=device)
         for first in range(0, len(hidden), block):
             rows = hidden[first : first + block]
@@ -107,14 +120,14 @@ def fused(
             powers = buffer[: len(rows)]
             torch.mm(powers, matrix, out=of_hidden[first : first + block]).mul_(factors[:, None])
             part = torch.mm(powers.t(), (rows * factors[:, None]).to(dtype))
-            of_weight = of_weight.add_(part) if first else part.float()
-    return total, of_hidden, of_weight
+            of_weight = of_weight.float().add_(part) if first else part
+    return total, of_hidden, of_weight.to(dtype)
 
 
 @fused.register_fake
 def _(hidden: Tensor, weight: Tensor, targets: Tensor, ignored: int, compiled: bool) -> tuple[Tensor, Tensor, Tensor]:
     loss = torch.empty((), device=hidden.device)
-    return loss, hidden.new_empty(hidden.shape), torch.empty(weight.shape, device=hidden.device)
+    return loss, hidden.new_empty(hidden.shape), hidden.new_empty(weight.shape)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -125,7 +138,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tenso
 
 def _scale(ctx: Any, grad: Tensor, *unused: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
     of_hidden, of_weight = ctx.saved_tensors
-    return of_hidden * grad.to(of_hidden.dtype), (of_weight * grad).to(ctx.weight_type), None, None, None
+    return of_hidden * grad.to(of_hidden.dtype), of_weight.to(ctx.weight_type) * grad, None, None, None
 
 
 fused.register_autograd(_scale, setup_context=_keep)
