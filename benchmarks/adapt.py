@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -31,7 +32,7 @@ from xquad import read_xquad
 KINDS = ("f32", "f16", "bf16", "q8_0", "q4_0")
 WINDOW = 512
 SEPARATOR = "<|endoftext|>"  # stands before a text where no other beginning is named
-DECODED = 48
+DECODED, ROUNDS = 48, 9
 TOY_TOKENS, TOY_VOCABULARY = 100_000, 4096
 ROWS, LENGTH = 4, 128
 """Of a step of training on after a transfer."""
@@ -55,18 +56,19 @@ def write_texts(folder: Path, texts: Sequence[str]) -> Path:
 
 # -- trimming -------------------------------------------------------------------------------------------------------
 def measure_trim(
-    cache: Path, names: Sequence[str], megabytes: float, kilobytes: float, only_seen: bool, keep: Path | None, wanted: Sequence[str] = ()
+    cache: Path, names: Sequence[str], megabytes: float, kilobytes: float, only_seen: bool, keep: Path | None, wanted: Sequence[str] = (),
+    vocab_size: int = 0,
 ) -> None:  # fmt: skip
     """Trim each model by documentation, half of the articles, a game and scripture; measure on the other half, and on an encyclopaedia in two languages."""
     from samovar.commands.train_data import lay_out_for
     from samovar.train.adapt.ggufile import open_file
     from samovar.train.adapt.material import Material
-    from samovar.train.adapt.quality import measure_speed, open_llama
+    from samovar.train.adapt.quality import open_llama, time_rounds
     from samovar.train.adapt.run import adapt_model
 
     found = domains(cache)
     articles = found.pop("articles")
-    texts = [*_take(documents(cache), megabytes), *articles[::2], *found.get("game", ()), *found.get("scripture", ())]
+    texts = [*take(documents(cache), megabytes), *articles[::2], *found.get("game", ()), *found.get("scripture", ())]
     held = {"articles (the other half)": articles[1::2]} | {k: v for k, v in found.items() if k == "encyclopaedia"}
     if data := os.environ.get("SAMOVAR_BENCH_DATA"):
         held["encyclopaedia in English"] = [paragraph.text for paragraph in read_xquad(Path(data), "en")]
@@ -89,6 +91,7 @@ def measure_trim(
                 Material([corpus], prompts=asked),
                 Path(name) / f"{model}.gguf",
                 only_seen=only_seen,
+                vocab_size=vocab_size,
                 anyway=True,
             )
             if keep is not None:
@@ -99,12 +102,13 @@ def measure_trim(
             engines = [open_llama(path, WINDOW) for path in (source, made.path)]
             starts = [[file.vocabulary.ids[SEPARATOR] if file.start is None else file.start] for file in files]
             prompts = [start + engine.tokenize(articles[1])[:16] for start, engine in zip(starts, engines, strict=True)]
-            speeds = measure_speed(engines, prompts, DECODED)
+            rates = time_rounds(engines, prompts, DECODED, ROUNDS)
+            speeds, times = [median(rate) for rate in rates], sorted(b / a for a, b in zip(*rates, strict=True))
             report(
                 part="trim", model=model, tokens=[old["vocab_size"], new["vocab_size"]], kept_for=made.report["kept_for"],
                 mb=[round(f["num_bytes"] / 1e6, 1) for f in (old, new)],
                 smaller=round(1 - new["num_bytes"] / old["num_bytes"], 3), decoded_per_cpu_second=[round(s, 1) for s in speeds],
-                faster=round(speeds[1] / speeds[0], 2), same_lines=[made.report["same_lines"], made.report["num_lines"]],
+                faster=round(speeds[1] / speeds[0], 2), faster_in_rounds=[round(t, 2) for t in (times[0], median(times), times[-1])], same_lines=[made.report["same_lines"], made.report["num_lines"]],
                 same_greedy=[made.report["same_greedy"], made.report["num_greedy"]], covered=round(made.report["covered"], 4), cpu_seconds=seconds,
             )  # fmt: skip
             ids = {
@@ -164,7 +168,7 @@ def _spread(texts: Sequence[str], kilobytes: float) -> list[str]:
     return [text for number, text in enumerate(texts) if int((number + 1) * share) > int(number * share)]
 
 
-def _take(texts: Sequence[str], megabytes: float) -> Iterator[str]:
+def take(texts: Sequence[str], megabytes: float) -> Iterator[str]:
     size = 0.0
     for text in texts:
         if size > megabytes * 1e6:
@@ -240,7 +244,7 @@ def measure_transfer(cache: Path, num_steps: int, num_tokens: int) -> None:
     from samovar.train.export.trained import open_trained
     from samovar.train.tokenizer import train_tokenizer
 
-    texts = list(_take(documents(cache), 4.0))
+    texts = list(take(documents(cache), 4.0))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         corpus = write_texts(root / "corpus", [*texts, *domains(cache)["articles"]])
@@ -292,6 +296,7 @@ def main() -> None:
     parser.add_argument(
         "--domains", nargs="*", default=[], help="measured only on these: articles, encyclopaedia, English"
     )
+    parser.add_argument("--vocab-size", type=int, default=0, help="tokens to keep; 0: the default")
     parser.add_argument("--only-seen", action="store_true", help="the language's letters have no say")
     parser.add_argument("--keep", type=Path, help="folder where the trimmed models are put, for adapt_answers.py")
     parser.add_argument("--prompts", type=int, default=100)
@@ -300,7 +305,9 @@ def main() -> None:
     given = parser.parse_args()
     cache = default_cache()
     if given.part == "trim":
-        measure_trim(cache, given.models, given.megabytes, given.kilobytes, given.only_seen, given.keep, given.domains)
+        measure_trim(
+            cache, given.models, given.megabytes, given.kilobytes, given.only_seen, given.keep, given.domains, given.vocab_size
+        )  # fmt: skip
     elif given.part == "export":
         measure_export(cache, given.prompts, given.toy_tokens)
     else:

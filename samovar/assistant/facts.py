@@ -15,10 +15,8 @@ NAME_TAGS = frozenset({"name", "surname", "patronymic", "place", "organisation"}
 _PERSON_TAGS = frozenset({"name", "surname", "patronymic"})
 CASES = frozenset({"nom", "gen", "dat", "acc", "ins", "loc"})
 BREAK = 4  # what a clause boundary counts for, in tokens
-_PLAIN_TAGS: tuple[frozenset[str], ...] = (
-    frozenset(),
-    frozenset({"noun"}),
-)  # what a tagger without name labels says of a name
+# what a tagger without name labels says of a name
+_PLAIN_TAGS: tuple[frozenset[str], ...] = (frozenset(), frozenset({"noun"}))
 
 
 @dataclass(frozen=True, slots=True)

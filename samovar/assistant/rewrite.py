@@ -131,9 +131,8 @@ def exchange_topic(query: str, new: Sequence[str], named: bool, profile: Profile
         if len(profile.tokens(query[run[-1].end : token.start])) <= 1:
             run.append(token)
     start, end = run[0].start, run[-1].end
-    if (
-        named and len(new) > 1
-    ):  # a new name that brings its noun along ("А Русский музей?") takes the old noun's place as well
+    # a new name that brings its noun along ("А Русский музей?") takes the old noun's place as well
+    if named and len(new) > 1:
         end = next(
             (
                 t.end

@@ -149,21 +149,23 @@ class LlamaEngine:
         answer = self._post("/tokenize", {"content": text, "add_special": False, "parse_special": False})
         return [int(token) for token in answer["tokens"]]
 
-    def continue_tokens(self, tokens: list[int], num_tokens: int) -> tuple[list[int], list[tuple[int, float]]]:
+    def continue_tokens(
+        self, tokens: list[int], num_tokens: int, *, told: bool = True
+    ) -> tuple[list[int], list[tuple[int, float]]]:
         """Continue ids greedily. Returns the new ids, and (id, log-probability in nats) of those that llama.cpp tells it for, in order: not
-        of ids that end inside a character."""
+        of ids that end inside a character, and none unless `told` (it sorts the whole vocabulary for them at every token)."""
         request = {
             "prompt": tokens,
             "n_predict": num_tokens,
             "temperature": 0.0,
-            "n_probs": 1,
+            "n_probs": int(told),
             "cache_prompt": False,
             "ignore_eos": True,
             "return_tokens": True,
         }
         answer = self._post("/completion", request)
-        told = [(int(e["id"]), float(e["logprob"])) for e in answer.get("completion_probabilities", [])]
-        return [int(token) for token in answer["tokens"]], told
+        chances = [(int(e["id"]), float(e["logprob"])) for e in answer.get("completion_probabilities", [])]
+        return [int(token) for token in answer["tokens"]], chances
 
     def score_token(self, tokens: list[int], token: int) -> float | None:
         """Return the log-probability (nats) of an id after others; None where llama.cpp does not tell it: of an id that ends inside a

@@ -159,10 +159,8 @@ class ChatService:
                             yield Finished(await keeping, None)
                         else:
                             yield event
-            except (
-                GeneratorExit,
-                asyncio.CancelledError,
-            ):  # the reader left, between two events or while waiting for one
+            # the reader left, between two events or while waiting for one
+            except (GeneratorExit, asyncio.CancelledError):
                 self._keep_draft(draft, conversation.id, "stopped", model)  # no await is possible here
                 raise
             except BaseException:

@@ -25,9 +25,8 @@ from samovar.serve.engine import ENDING_SECONDS
 from samovar.serve.state import ServerState
 from samovar.settings import Settings
 
-HEAD_BYTES = (
-    64 * 1024
-)  # of a request: request line and headers together; browsers send 1–2 KB, cookies of neighbours on the host included
+# of a request: request line and headers together; browsers send 1–2 KB, cookies of neighbours on the host included
+HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0  # for all of it, from the first byte (or from the opening of the connection)
 KEEP_ALIVE_SECONDS = 30
 SOCKET_MESSAGE_BYTES = 2**20  # of a web socket: events of a page; files come by HTTP

@@ -92,9 +92,8 @@ def bytes_needed(plan: RunConfig, device_batch: int, dtype: torch.dtype, shards:
     model = plan.model
     width = 2 if dtype == torch.bfloat16 else 4
     per_token = model.num_layers * (14 * model.hidden_size + 4 * model.intermediate_size) * width
-    per_token += (
-        model.num_layers * model.num_heads * plan.seq_len // 2 * width
-    )  # attention's probabilities, kept on a CPU
+    # attention's probabilities, kept on a CPU
+    per_token += model.num_layers * model.num_heads * plan.seq_len // 2 * width
     head = 2 * 4 * model.vocab_size * model.hidden_size  # the output layer's gradient; logits are made in chunks
     return state_bytes(plan.model, shards) + head + device_batch * plan.seq_len * per_token
 

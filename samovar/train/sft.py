@@ -128,9 +128,8 @@ def plan_tuning(
         _hash_weights(trained), trained.tokenizer.sha256, *_pretraining(model), origin.get("model", ""),
         origin.get("licence", ""),
     )  # fmt: skip
-    plain = [
-        one for one in held_set if one.messages[0].role == "user"
-    ]  # no passages: they are asked alone, as a user would
+    # no passages: they are asked alone, as a user would
+    plain = [one for one in held_set if one.messages[0].role == "user"]
     firsts = tuple(
         next(said.content for said in one.messages if said.role == "user") for one in (plain or held_set)[:3]
     )

@@ -74,9 +74,8 @@ def test_a_whole_run_through_inspect(tmp_path: Path) -> None:
         text = "I don't know." if question.probe == lost else gold.answers[0] if gold else "Sure, here it is."
         stop = "content_filter" if question.probe == filtered else "stop"
         made = models.ModelOutput.from_content("mockllm/model", "" if stop != "stop" else text, stop_reason=stop)
-        made.usage = models.ModelUsage(
-            input_tokens=1, output_tokens=1, total_tokens=2
-        )  # else it is counted with a download
+        # else it is counted with a download
+        made.usage = models.ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
         return made
 
     model = models.get_model("mockllm/model", custom_outputs=answer)

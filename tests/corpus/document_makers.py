@@ -381,9 +381,8 @@ def make_doc(paragraphs: list[str]) -> bytes:
     struct.pack_into("<i", fib, 0x4C, len(text))
     struct.pack_into("<H", fib, 0x98, 0x5D)
     pieces = struct.pack("<ii", 0, len(text)) + struct.pack("<HIH", 0, 0x800, 0)
-    table = (
-        bytes(64) + b"\x02" + struct.pack("<I", len(pieces)) + pieces
-    )  # never at 0, which some readers take for "none"
+    # never at 0, which some readers take for "none"
+    table = bytes(64) + b"\x02" + struct.pack("<I", len(pieces)) + pieces
     struct.pack_into("<II", fib, 0x1A2, 64, len(table) - 64)
     return make_compound_file({"WordDocument": bytes(fib) + text.encode("utf-16-le"), "1Table": table})
 

@@ -196,9 +196,8 @@ def wait_until_idle(model: LlamaModel, seconds: float = 20.0) -> None:
 def test_requests_run_at_the_same_time(model: LlamaModel) -> None:
     first = model.stream(STORY, GenerationOptions(max_tokens=400))
     next(first)
-    answer = text_of(
-        list(model.stream(CAPITAL, GenerationOptions(max_tokens=32)))
-    )  # would wait for `first` with one slot
+    # would wait for `first` with one slot
+    answer = text_of(list(model.stream(CAPITAL, GenerationOptions(max_tokens=32))))
     assert "Paris" in answer
     assert model._engine._running == 1
     first.close()  # type: ignore[attr-defined]

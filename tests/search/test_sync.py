@@ -63,9 +63,8 @@ def test_step_by_step_equals_at_once(tmp_path_factory: pytest.TempPathFactory, s
                     writer.remove(uri=f"n{number}")
             searcher.sync()
         statistics = searcher.index.rows.statistics()
-        with (
-            searcher.index.rows.transaction()
-        ):  # so small a library changes less than a tenth in no step: weights as in a new index
+        # so small a library changes less than a tenth in no step: weights as in a new index
+        with searcher.index.rows.transaction():
             searcher.index.rows.set_meta("grams_counted_at", "")
             searcher.index.rows.recount_grams()
         searcher._planner = None

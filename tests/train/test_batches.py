@@ -106,9 +106,8 @@ def test_every_token_is_predicted_once_an_epoch(
     assert rows.shape == (count, length + 1) and rows.dtype == np.int64
     in_order = rows[np.argsort(batches.numbers(0, count))]
     assert in_order[:, 1:].ravel().tolist() == stream[1 : count * length + 1].tolist()
-    assert (
-        in_order[:, 0].tolist() == stream[: count * length : length].tolist()
-    )  # each row begins where the one before ended
+    # each row begins where the one before ended
+    assert in_order[:, 0].tolist() == stream[: count * length : length].tolist()
     assert (batches.read_in_order(0, 10**6) == in_order).all()
 
 

@@ -196,9 +196,8 @@ def test_a_vocabulary_with_scores(model: Path, articles: list[str], corpus: Path
     report = made.report
     assert report["old"]["vocab_size"] == 2048 and report["new"]["vocab_size"] == 1024
     assert report["same_lines"] == report["num_lines"] > 0 and report["same_greedy"] == report["num_greedy"]
-    assert (
-        report["old"]["bits"] > 0 < report["new"]["bits"]
-    )  # with scores no token ends inside a character, unless it is a byte
+    # with scores no token ends inside a character, unless it is a byte
+    assert report["old"]["bits"] > 0 < report["new"]["bits"]
     small = open_file(made.path)
     assert small.start == 1 and small.vocabulary.tokens[:4] == ["<unk>", "<s>", "</s>", "<0x00>"]
     assert not any(str(token).startswith("<unused") for token in small.vocabulary.tokens)

@@ -76,11 +76,8 @@ def test_bytes_that_part_letters() -> None:
     spelt = dict(zip(tokens, [*(text.encode() for text in whole), *cut], strict=False))
     assert [spelt[token] for token in found["letters"]] == [*(text.encode() for text in whole[:3]), *cut[:4], *cut[5:7]]
     assert [spelt[token] for token in found["signs"]] == [cut[4]]
-    assert [spelt.get(token) for token in found["common"]] == [
-        b" i",
-        cut[10],
-        cut[11],
-    ]  # the end of some letter, and Latin
+    # the end of some letter, and Latin
+    assert [spelt.get(token) for token in found["common"]] == [b" i", cut[10], cut[11]]
 
 
 def test_the_commonest_latin_tokens_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,33 +88,30 @@ def test_the_commonest_latin_tokens_come_first(monkeypatch: pytest.MonkeyPatch) 
     assert sort(tokens)["common"] == ["x", "y", "z", "Name"]  # half of eight
     monkeypatch.setattr(letters_module, "COMMON_SHARE", 0.3)
     padding = ["日"] * 7
-    assert sort([*padding, "words", "▁word", "Word"])["common"] == [
-        "Word",
-        "▁word",
-        "words",
-    ]  # a name, the beginning of a word
+    # a name, the beginning of a word
+    assert sort([*padding, "words", "▁word", "Word"])["common"] == ["Word", "▁word", "words"]
+
+
+def test_runs_of_signs_compete_with_latin_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    stay = ["…", "▁—", "▁▁▁▁", "\n\n", "²", "▁2", "1984", "§3", "XII", "I."]
+    runs = ["!!", "▁('", "=====", "…»"]
+    monkeypatch.setattr(letters_module, "COMMON_SHARE", 1)
+    assert sort([*stay, *runs]) == {"letters": [], "signs": stay, "common": ["!!", "▁('", "=====", "…»"]}
+    monkeypatch.setattr(letters_module, "COMMON_SHARE", 0.4)
+    assert sort(["日", "日", "((", "ab", "======", "cd"])["common"] == ["((", "ab"]  # late and long: left out
+    parted = [" —".encode()[:3], b"--" + "…".encode()[:2]]
+    assert sort([*map(bpe.as_characters, parted)], byte_level=True)["signs"] == [bpe.as_characters(parted[0])]
+
+
+def test_a_share_may_be_asked_for() -> None:
+    vocabulary = Vocabulary(["да", *"abcdefghi"], frozenset(), scores=[0.0] * 10)
+    assert [len(dict(sort_tokens(vocabulary, RUSSIAN, share))["common"]) for share in (0.0, 0.5, 1.0)] == [0, 5, 9]
 
 
 def test_single_letters_of_other_alphabets_stay() -> None:
-    tokens = [
-        "é",
-        "▁é",
-        "α",
-        "▁Ω",
-        "ї",
-        "ə",
-        "ἀ",
-        "▁▁é",
-        "日",
-        "א",
-        "né",
-        "και",
-        "її",
-        "αx",
-        "ªº",
-        "\u0378",
-    ]  # the last is no letter
-    assert sort(tokens) == {"letters": [], "signs": ["é", "▁é", "α", "▁Ω", "ї", "ə", "ἀ"], "common": []}
+    # the last is no letter
+    tokens = ["é", "▁é", "α", "▁Ω", "ї", "ə", "ἀ", "▁▁é", "日", "א", "né", "και", "її", "αx", "ªº", "\u0378"]
+    assert sort(tokens) == {"letters": [], "signs": ["é", "▁é", "α", "▁Ω", "ї", "ə", "ἀ"], "common": ["▁▁é", "né"]}
     spelt = [one.encode() for one in ("é", " α", "né")]
     assert sort([*map(bpe.as_characters, spelt)], byte_level=True)["signs"] == [
         bpe.as_characters(one) for one in spelt[:2]
@@ -133,13 +127,8 @@ def test_every_token_has_one_reason() -> None:
     vocabulary = Vocabulary(tokens, frozenset({0, 1, 2, 3, 8}), ranks, byte_level=True)
     also = [("letters", [6]), ("signs", [4, 5])]
     made = select(vocabulary, np.array([0, 0, 0, 0, 0, 1, 0, 0, 0]), also=also, multiple=1)
-    assert made.reasons == {
-        "special": 1,
-        "bytes": 4,
-        "seen": 1,
-        "letters": 1,
-        "signs": 1,
-    }  # ab: needed by abc, then a sign
+    # ab: needed by abc, then a sign
+    assert made.reasons == {"special": 1, "bytes": 4, "seen": 1, "letters": 1, "signs": 1}
     made = select(vocabulary, np.zeros(9, np.int64), also=also[:1], multiple=4)
     assert made.reasons == {"special": 1, "bytes": 4, "letters": 1, "needed": 1, "filled": 1} and len(made) == 8
     made = select(vocabulary, np.array([0, 0, 0, 0, 0, 1, 0, 0, 0]), 6, also=also, multiple=1)
@@ -149,12 +138,16 @@ def test_every_token_has_one_reason() -> None:
 # -- the promise ----------------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def trimmed(tokenizer_folder: Path, articles: list[str]) -> tuple[Any, Any, dict[int, int]]:
-    """A real vocabulary of bytes and merges, trimmed by a text of two words: before, after, new ids."""
+    """A real vocabulary of bytes and merges, trimmed by a text of two words, all runs of signs kept: before, after, new ids."""
     words = json.loads((tokenizer_folder / "tokenizer.json").read_text("utf-8"))
     vocabulary, merges = read_vocabulary(words, Path("toy"), set())
     old = tokenizers.Tokenizer.from_str(json.dumps(words))
     counts = count_ids([[old.encode("Дом стоит.").ids]], len(vocabulary.tokens))
-    selection = select(vocabulary, counts, also=sort_tokens(vocabulary, RUSSIAN)[:2], multiple=1)
+    sorted_ = dict(sort_tokens(vocabulary, RUSSIAN, 1.0))
+    spelt = {n: (vocabulary.spell(n) or b"").decode("utf-8", "replace") for n in sorted_["common"]}
+    runs = [n for n, text in spelt.items() if not any(c.isalpha() for c in text)]
+    also = [("letters", sorted_["letters"]), ("signs", sorted_["signs"]), ("common", runs)]
+    selection = select(vocabulary, counts, also=also, multiple=1)
     assert len(selection) < len(vocabulary.tokens) and selection.reasons["letters"] > 500
     numbers = selection.renumber()
     model = words["model"] | {
@@ -182,7 +175,10 @@ def test_unseen_articles_are_cut_as_before(trimmed: tuple[Any, Any, dict[int, in
 
 
 # -- a whole adaptation ---------------------------------------------------------------------------------------------
-def test_the_report_says_why(tokenizer_folder: Path, articles: list[str], tmp_path: Path) -> None:
+def test_the_report_says_why(
+    tokenizer_folder: Path, articles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(letters_module, "COMMON_SHARE", 0.01)  # the toy knows few Latin tokens
     pytest.importorskip("transformers", reason="the extra 'adapt' is not installed")
     from adapt_toys import make_hf, write_corpus
 
@@ -198,6 +194,12 @@ def test_the_report_says_why(tokenizer_folder: Path, articles: list[str], tmp_pa
         assert sum(report["kept_for"].values()) == report["new"]["vocab_size"] == len(report["old_ids"])
     assert (wide["language"], wide["has_profile"], narrow["language"]) == ("ru", True, "")
     assert wide["kept_for"]["letters"] > 100 and "letters" not in narrow["kept_for"]
+    assert main([*given, "--vocab-size", "2048", "-o", str(tmp_path / "asked")]) == 0
+    asked_for = json.loads((tmp_path / "asked" / "adapt.json").read_text("utf-8"))
+    assert asked_for["new"]["vocab_size"] == 2048 and asked_for["kept_for"]["common"] > wide["kept_for"]["common"]
+    assert (
+        "filled" not in asked_for["kept_for"]
+    )  # the room that was asked for goes to common tokens, in the order of use
     assert narrow["kept_for"]["seen"] == wide["kept_for"]["seen"] and set(narrow["old_ids"]) < set(wide["old_ids"])
     words = tokenizers.Tokenizer.from_file(str(source / "tokenizer.json"))
     asked = words.encode("<passage n=").ids  # of the assistant's own prompt, which the corpus does not hold

@@ -55,9 +55,8 @@ def test_the_cost_is_in_the_report_and_on_the_card(model: Path, corpus: Path, en
     card = (made.path / "README.md").read_text()
     assert f"| bits per byte, other texts | {others['old']['bits']:.4f} | {others['new']['bits']:.4f} |" in card
     kept = adapt_model(model, Material([corpus, english], keep=[english]), tmp_path / "kept", anyway=True)
-    assert (
-        kept.report["others"]["new"]["tokens_per_word"] == others["old"]["tokens_per_word"]
-    )  # named in --corpus: nothing lost
+    # named in --corpus: nothing lost
+    assert kept.report["others"]["new"]["tokens_per_word"] == others["old"]["tokens_per_word"]
 
 
 def test_without_other_texts_the_card_says_so(model: Path, corpus: Path, tmp_path: Path) -> None:
@@ -120,9 +119,8 @@ def test_the_command_tells_it(
     assert main([*command, "-o", str(tmp_path / "b"), *train]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["others_before_training"] > 0 < about["others_after_training"]
-    assert about["others_before_training"] == pytest.approx(
-        about["others"]["new"]["bits"], rel=0.05
-    )  # begun without a BOS
+    # begun without a BOS
+    assert about["others_before_training"] == pytest.approx(about["others"]["new"]["bits"], rel=0.05)
     card = Path(about["run"], "README.md").read_text()
     assert "that trains nothing" in card and card.count("## Trained on afterwards") == 1
     shown = " | ".join(f"{about[f'others_{when}_training']:.4f}" for when in ("before", "after"))

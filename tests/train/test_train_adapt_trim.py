@@ -82,9 +82,8 @@ def test_settings_follow_the_ids(model: Path, corpus: Path, tmp_path: Path) -> N
     chat = [{"role": "user", "content": ENGLISH[0]}, {"role": "assistant", "content": ENGLISH[1]}]
     rendered = [w.apply_chat_template(chat, tokenize=False) for w in (old_words, words)]
     assert rendered[0] == rendered[1]
-    assert (
-        words.decode(words.encode(ENGLISH[2], add_special_tokens=False)) == ENGLISH[2]
-    )  # rarer text in smaller tokens
+    # rarer text in smaller tokens
+    assert words.decode(words.encode(ENGLISH[2], add_special_tokens=False)) == ENGLISH[2]
     assert len(words.encode("assistant", add_special_tokens=False)) == len(old_words.encode("assistant", add_special_tokens=False))  # fmt: skip
     assert (made.path / "LICENSE").read_text() == "terms"
     manifest = json.loads((made.path / "adapt.json").read_text())

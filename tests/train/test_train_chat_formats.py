@@ -52,9 +52,8 @@ def test_tools_speak_after_an_assistant_and_their_words_do_not_count(tokenizer_f
     words = Tokenizer.load(tokenizer_folder)
     rows = ChatRows([dialogue], words, 400)
     assert words.decode(rows.tokens[rows.mask]) == "assistant 1<|im_end|>assistant 4<|im_end|>assistant 6<|im_end|>"
-    cut = ChatRows(
-        [dialogue], words, len(words.render_chat(dialogue.as_messages()[:5])[0])
-    )  # cut before the second user
+    # cut before the second user
+    cut = ChatRows([dialogue], words, len(words.render_chat(dialogue.as_messages()[:5])[0]))
     texts = [words.decode(row) for row in cut.tokens]
     assert (
         len(texts) == 2 and "tool 3" in texts[0] + texts[1] and not any("user 0" in t and "user 5" in t for t in texts)

@@ -238,9 +238,8 @@ def test_the_command_measures_and_writes_the_card(
     assert main([*command, "--texts", str(text), "--licence", "Apache-2.0", "--lang", "en"]) == 0
     assert "The model's card" in capsys.readouterr().out
     card = (folder / "card.md").read_text("utf-8")
-    assert (
-        "| audit core by likelihood | ru | 5 | accuracy |" in card and "Licence of the weights: Apache-2.0." in card
-    )  # earlier results are kept
+    # earlier results are kept
+    assert "| audit core by likelihood | ru | 5 | accuracy |" in card and "Licence of the weights: Apache-2.0." in card
     assert all(limit in card for limit in LIMITS) and "samovar train pretrain" in card
     assert main([*command]) == 2
     assert "--grounded" in capsys.readouterr().err

@@ -110,10 +110,8 @@ def test_the_folder_is_what_vllm_reads(tmp_path: Path, kind: str, tied: bool) ->
     place = export_model(make_run(tmp_path / "run", tied=tied), tmp_path / "hf", to="hf", kind=kind, texts=TEXTS).path
     written = json.loads((place / "config.json").read_text())
     known = transformers.Qwen3Config().to_dict()
-    assert set(written) - set(known) == {
-        "torch_dtype",
-        "rope_theta",
-    }  # for older readers, beside dtype and rope_parameters
+    # for older readers, beside dtype and rope_parameters
+    assert set(written) - set(known) == {"torch_dtype", "rope_theta"}
     config = transformers.AutoConfig.from_pretrained(place)
     assert type(config) is transformers.Qwen3Config and config.architectures == ["Qwen3ForCausalLM"]
     read = config.to_dict()

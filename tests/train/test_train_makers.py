@@ -137,10 +137,8 @@ ENGLISH = [
 def test_english_works_the_same() -> None:
     maker = Maker(ENGLISH, "en", lay_out_for("en"), "NO_ANSWER", seed=3)
     questions = maker.questions(ENGLISH[0])
-    assert {question.needle for question in questions} == {
-        "1901",
-        "Green Morning",
-    }  # the first sentence is too short to be an answer
+    # the first sentence is too short to be an answer
+    assert {question.needle for question in questions} == {"1901", "Green Morning"}
     assert all(isinstance(question, Question) and "Alder" in question.answer for question in questions)
     found = list(maker.make(("grounded", "abstain"), 8))
     assert {one.kind for one in found} == {"grounded", "abstain"}

@@ -59,9 +59,8 @@ def test_documents_in_a_row_do_not_see_each_other() -> None:
         alone = model(tokens[:, 10:20])
     assert not torch.allclose(mine[0, 5:10], theirs[0, 5:10])
     assert torch.equal(mine[0, 10:], theirs[0, 10:])
-    assert torch.allclose(
-        mine[0, 10:20], alone[0], atol=1e-4
-    )  # rotary positions are relative: where it lies does not matter
+    # rotary positions are relative: where it lies does not matter
+    assert torch.allclose(mine[0, 10:20], alone[0], atol=1e-4)
 
 
 @settings(max_examples=30, deadline=None)

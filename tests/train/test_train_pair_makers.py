@@ -91,9 +91,8 @@ def test_refusals_are_right_where_nothing_answers_and_wrong_where_something_does
         question = pair.prompt[-1][1].split("\n")[0]
         assert int(number) in passages_of(pair)
         needles = re.findall(r"\b(?:1\d{3}|20\d\d)\b|«[^»]+»", question)
-        if any(
-            needle in CITATION.sub("", pair.rejected) for needle in needles
-        ):  # the true answer, whose source is not shown
+        # the true answer, whose source is not shown
+        if any(needle in CITATION.sub("", pair.rejected) for needle in needles):
             hidden += 1
             assert not any(stands(pair.rejected, text) for text in passages_of(pair).values())
     assert hidden >= 15

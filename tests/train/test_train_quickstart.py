@@ -91,9 +91,8 @@ def test_killed_on_the_way_the_same_command_ends_with_a_model_that_answers(tmp_p
     assert lines[-1]["bits"] < 0.9 * next(line["bits"] for line in lines if line.get("bits"))
 
     samples = [json.loads(line) for line in (base / "samples.jsonl").read_text("utf-8").splitlines()]
-    assert any(
-        "а" <= letter <= "я" for letter in samples[-1]["prompt"]
-    )  # in the language of the texts, whatever the messages' is
+    # in the language of the texts, whatever the messages' is
+    assert any("а" <= letter <= "я" for letter in samples[-1]["prompt"])
     check_proof(tmp_path / "quickstart" / "model.gguf", chat)
     check_figures(chat)
     last = log[log.index("== 9. talk to it") :].splitlines()

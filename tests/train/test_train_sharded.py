@@ -108,9 +108,8 @@ def test_two_then_one_then_three_processes_draw_the_curve_of_one(alone: Path, tm
     for team in (two, three):
         assert sum(facts["weights"] for facts in team) == weights
         assert max(facts["weights"] for facts in team) <= 1.1 * weights / len(team)
-        assert max(facts["state"] for facts in team) <= 1.5 * state / len(
-            team
-        )  # five matrices of a shape among two or three owners
+        # five matrices of a shape among two or three owners
+        assert max(facts["state"] for facts in team) <= 1.5 * state / len(team)
 
 
 @pytest.mark.slow

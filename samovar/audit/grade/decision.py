@@ -33,9 +33,8 @@ def reply_outcome(reply: Reply) -> tuple[Outcome, str] | None:
         return "missing", "error"
     if reply.finish == "filter":
         return "refused", "filter"
-    if (
-        not reply.text.strip()
-    ):  # it came back and says nothing: no answer. Cut before its first word, nobody knows what it would have said
+    # it came back and says nothing: no answer. Cut before its first word, nobody knows what it would have said
+    if not reply.text.strip():
         return ("undecided", "breaks_off") if reply.finish == "length" else ("dont_know", "empty")
     return ("missing", "html") if _HTML.match(reply.text) else None
 

@@ -97,9 +97,8 @@ def make_aliases(text: str, kind: str, language: str, reader: Reader) -> list[Al
     reading = reader.read(text)
     family_first = kind == "person" and _is_family_first(reading)
     indexes = reading.content if reading.content and not family_first else list(range(len(reading)))
-    if any(
-        k[0] == "#" for i in range(len(reading)) for k in reading.keys[i]
-    ):  # "Peter I": a lone numeral is content too
+    # "Peter I": a lone numeral is content too
+    if any(k[0] == "#" for i in range(len(reading)) for k in reading.keys[i]):
         indexes = [i for i in range(len(reading)) if i in set(indexes) or any(k[0] == "#" for k in reading.keys[i])]
     parts = tuple(_part(reading, i, kind) for i in indexes)
     if not parts:

@@ -154,9 +154,8 @@ def _is_other_name(reading: Reading, i: int, at: int, prepared: Prepared) -> boo
         return False
     for profile in (p for p in reading.reader.profiles if p.accepts(word)):
         tags = profile.tags(word)
-        if tags != {"noun"} or (
-            profile.lexicon and profile.lexicon(word)
-        ):  # a tagger that tells names from other words
+        # a tagger that tells names from other words
+        if tags != {"noun"} or (profile.lexicon and profile.lexicon(word)):
             return "name" in tags and "surname" not in tags
     if any(
         sound_of(word, reading.reader) == sound_of(g, reading.reader) != "" or is_one_edit(word, g)

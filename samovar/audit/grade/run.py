@@ -67,9 +67,8 @@ class RunGrader:
         if probe.kind == "sources" and reply.sources and reply.finish != "error":
             return Grade(reply.key, "correct", "sources", "", "", reply.sources)
         before = reply_outcome(reply)
-        if before and not (
-            probe.kind == "sources" and before[1] in ("empty", "breaks_off")
-        ):  # a page of no results is an answer
+        # a page of no results is an answer
+        if before and not (probe.kind == "sources" and before[1] in ("empty", "breaks_off")):
             return Grade(reply.key, before[0], before[1])
         return _BY_KIND[probe.kind](self, probe, language, reply)
 

@@ -58,9 +58,8 @@ def _has_alternative(case: Case, mention: Mention, accepted: set[int]) -> bool:
         if len(sides) < 2 or all(j in accepted for j in sides) or any(reading.low[j] in words.alias for j in sides):
             continue
         named = any(r.first <= j <= r.last for j in sides for r in case.others)
-        explains = not {",", "("}.isdisjoint(
-            reading.gap(i)
-        )  # "the jawbone, or mandible": the same thing by another name
+        # "the jawbone, or mandible": the same thing by another name
+        explains = not {",", "("}.isdisjoint(reading.gap(i))
         if named or (case.is_short and not explains):
             return True
     return case.is_short and any(

@@ -153,9 +153,8 @@ def read_completion(raw: bytes, kind: str, base_url: str) -> Answered:
     )
     if finish in FILTERED or message.get("refusal"):
         return Answered(text or str(message.get("refusal") or ""), "filter", version, sources)
-    if not text.strip() and not choice.get(
-        "finish_reason"
-    ):  # a completion that says it is complete and is empty is an answer that says nothing
+    # a completion that says it is complete and is empty is an answer that says nothing
+    if not text.strip() and not choice.get("finish_reason"):
         raise TargetError(f"{base_url} sent an empty answer", retry=True)
     return Answered(text, "length" if finish == "length" else "stop", version, sources)
 

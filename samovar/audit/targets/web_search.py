@@ -117,11 +117,8 @@ class OpenSearchTarget(_HttpSearch):
             raise TargetError(
                 f"expected RSS or Atom from {self._address}, found {shorten(raw)!r}", fatal=True
             ) from error
-        if etree.QName(root).localname not in (
-            "rss",
-            "feed",
-            "RDF",
-        ):  # a page of no results is an answer, an error page is none
+        # a page of no results is an answer, an error page is none
+        if etree.QName(root).localname not in ("rss", "feed", "RDF"):
             raise TargetError(f"expected RSS or Atom from {self._address}, found {shorten(raw)!r}", fatal=True)
         atom = "{http://www.w3.org/2005/Atom}"
         rows = [(i.findtext("title") or "", i.findtext("link") or "") for i in root.iter("item")]

@@ -86,18 +86,11 @@ def _left(place: Workplace, number: int, exact_parts: int, notes: Notes) -> Iter
 
 def _without_lines(place: Workplace, batch: Batch, repeats: Repeats, notes: Notes) -> list[Item]:
     """Take out the lines that come again on the host of each item; items that stay keep their order."""
-    import numpy as np
-
     from samovar.corpus.stages.lines import remove_repeated
 
     place.name(batch, "lines")
-    touched = [i for i, row in enumerate(batch.numbers) if row in repeats.hashes]
-    known = [np.sort(repeats.hashes[batch.numbers[i]] ^ np.uint64(host_hash(batch.items[i].host))) for i in touched]
-    some = [batch.items[i] for i in touched]
-    own = [repeats.lines_of(batch.numbers[i]) for i in touched]
-    kept = remove_repeated(some, known, notes, place.recipe.lines, own)
-    gone = {id(item) for item in some} - {id(item) for item in kept}
-    return [item for item in batch.items if id(item) not in gone]
+    hashes, found = repeats.find(batch.numbers, [item.host for item in batch.items])
+    return remove_repeated(batch.items, hashes, found, notes, place.recipe.lines)
 
 
 def make_row(item: Item, source: str, date: str) -> tuple[tuple[str, ...], int]:

@@ -43,6 +43,11 @@ class Corpus:
         """The files of documents, in order."""
         return self._files("documents")
 
+    @property
+    def ledger_shards(self) -> tuple[Shard, ...]:
+        """The files of the ledger, in order."""
+        return self._files("ledger")
+
     def _files(self, kind: str) -> tuple[Shard, ...]:
         files = [f for f in self.manifest["files"] if f["path"].startswith(f"{kind}/")]
         return tuple(Shard(self.root / f["path"], f["rows"], f["sha256"]) for f in files)
@@ -64,7 +69,7 @@ class Corpus:
 
     def ledger(self) -> Iterator[LedgerRow]:
         """Yield all rows of the ledger, in order."""
-        for shard in self._files("ledger"):
+        for shard in self.ledger_shards:
             for _, batch in read_rows(shard.path, LEDGER_COLUMNS, 10_000):
                 columns = [batch.column(i).to_pylist() for i in range(len(LEDGER_COLUMNS))]
                 yield from (LedgerRow(*values) for values in zip(*columns, strict=True))

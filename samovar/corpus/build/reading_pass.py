@@ -127,13 +127,17 @@ class Fingerprints:
 
     def add(self, items: list[Item]) -> None:
         """Hash the items that are written."""
+        from samovar.corpus.stages.scan import batches_of
+
+        for some in batches_of(items, lambda item: len(item.text)):
+            self._add(some)
+
+    def _add(self, items: list[Item]) -> None:
         import numpy as np
 
         from samovar.corpus.stages.exact import hash_scan
         from samovar.corpus.stages.scan import scan_texts
 
-        if not items:
-            return
         scan = scan_texts([item.text for item in items]) if self._exact or self._lines else scan_texts([])
         keys = np.zeros((len(items), 4), np.uint64)
         if self._exact:

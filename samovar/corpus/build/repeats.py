@@ -5,12 +5,13 @@ A line counts once in a text, and exact duplicates do not count: a page under te
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samovar.corpus.build.arrays import read_shard, runs, save_array
+from samovar.corpus.build.arrays import read_shard, save_array
 from samovar.corpus.build.folder import BuildFolder
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ def left_out_rows(folder: BuildFolder, exact_parts: int, shard: int) -> np.ndarr
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """The repeated lines of a split. `hashes`: for each row that has some, their mixed hashes, sorted. `lines`: the hashes of all lines of all
-    rows, in order; those of a row lie between two of `bounds`."""
+    """The repeated lines of a split. `repeated`: their mixed hashes, sorted. `lines`: the hashes of all lines of all rows, in order; those of a
+    row lie between two of `bounds`."""
 
-    hashes: dict[int, np.ndarray[Any, Any]]
+    repeated: np.ndarray[Any, Any]
     lines: np.ndarray[Any, Any]
     bounds: np.ndarray[Any, Any]
 
@@ -88,23 +89,32 @@ class Repeats:
         lines = np.asarray(np.load(folder.file("read", shard, "hashes.npy"), mmap_mode="r"))
         counts = np.load(folder.file("read", shard, "counts.npy"))
         bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)))
-        return cls(_repeated_by_row(folder, lines_parts, shard), lines, bounds)
+        return cls(_repeated_in(folder, lines_parts, shard), lines, bounds)
 
-    def lines_of(self, row: int) -> np.ndarray[Any, Any]:
-        """Return the hashes of a row's lines, in order, 0 for one that is not looked at."""
-        return self.lines[self.bounds[row] : self.bounds[row + 1]]
+    def find(
+        self, rows: Sequence[int], hosts: Sequence[str]
+    ) -> tuple[list[np.ndarray[Any, Any]], list[np.ndarray[Any, Any]]]:
+        """Return for each row the hashes of its lines, in order, 0 for one that is not looked at, and which of them are repeated on its host."""
+        import numpy as np
+
+        from samovar.corpus.stages.lines import is_among
+
+        hashes = [self.lines[self.bounds[row] : self.bounds[row + 1]] for row in rows]
+        sizes = list(map(len, hashes))
+        joined = np.concatenate(hashes)
+        mixed: np.ndarray[Any, Any] = joined ^ np.repeat(np.array(list(map(host_hash, hosts)), np.uint64), sizes)
+        found = is_among(mixed, self.repeated) & (joined != 0)
+        return hashes, np.split(found, np.cumsum(sizes)[:-1])
 
 
-def _repeated_by_row(folder: BuildFolder, lines_parts: int, shard: int) -> dict[int, np.ndarray[Any, Any]]:
+def _repeated_in(folder: BuildFolder, lines_parts: int, shard: int) -> np.ndarray[Any, Any]:
+    """Return the mixed hashes of the repeated lines that a split has, sorted."""
     import numpy as np
 
-    lines = np.asarray(np.load(folder.file("read", shard, "lines.npy")))
+    from samovar.corpus.stages.lines import is_among
+
+    lines = np.asarray(np.load(folder.file("read", shard, "lines.npy")))[:, 0]
     hit = np.zeros(len(lines), bool)
     for number in range(lines_parts):
-        repeated = np.load(folder.file("lines", number, "repeated.npy"), mmap_mode="r")
-        if len(repeated) and len(lines):
-            place = np.minimum(np.searchsorted(repeated, lines[:, 0]), len(repeated) - 1)
-            hit |= repeated[place] == lines[:, 0]
-    some = lines[hit]
-    some = some[np.lexsort((some[:, 0], some[:, 1]))]
-    return {int(some[start, 1]): some[start:end, 0] for start, end in runs(some[:, 1])}
+        hit |= is_among(lines, np.load(folder.file("lines", number, "repeated.npy"), mmap_mode="r"))
+    return np.unique(lines[hit])

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from samovar.corpus.build.arrays import Rows, read_shard
@@ -34,7 +35,7 @@ _ID, _SOURCE, _URI, _TITLE, _TEXT, _LANGUAGE, _PUBLISHED, _LICENCE, _METADATA = 
     OUTPUT_COLUMNS.index(name)
     for name in ("id", "source", "uri", "title", "text", "language", "published", "licence", "metadata")
 )
-_SURVEYED = (_SOURCE, _URI, _TITLE, _TEXT, _LANGUAGE, _PUBLISHED, _LICENCE, _METADATA)
+_surveyed = itemgetter(_SOURCE, _URI, _TITLE, _TEXT, _LANGUAGE, _PUBLISHED, _LICENCE, _METADATA)
 """What `samovar.corpus.card.survey.Survey.add` takes."""
 
 
@@ -141,9 +142,12 @@ def _copy(
     survey: Survey | None,
 ) -> int:
     """Copy the documents of a split that stay, with what is known about their clusters; return how many stand for others."""
+    import pyarrow.compute as pc
+
     standing = 0
     for first, batch in read_rows(place.folder.file("clean", shard, "documents.parquet"), OUTPUT_COLUMNS):
         columns = (batch.column(i).to_pylist() for i in range(len(OUTPUT_COLUMNS)))
+        num_bytes = pc.binary_length(batch.column(_TEXT)).to_pylist()
         for row, fields in enumerate(zip(*columns, strict=True), first):
             place.beat.records += 1
             if row in fate.left_out:
@@ -156,7 +160,7 @@ def _copy(
                 standing += 1
             writer.add(fields)
             if survey is not None:
-                survey.add(*(fields[column] for column in _SURVEYED))
+                survey.add(*(*_surveyed(fields), num_bytes[row - first]))
             notes.keep(fields[_URI], fields[_ID])
             for name, of in (("source", _SOURCE), ("language", _LANGUAGE), ("licence", _LICENCE)):
                 sizes[name, fields[of], "documents"] += 1

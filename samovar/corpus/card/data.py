@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -151,13 +151,13 @@ def _from_ledger(corpus: Corpus) -> dict[str, Any]:
     if corpus.manifest["recipe"]["stages"] and any(
         c[1] in ("personal", "contamination") for c in corpus.manifest["counts"]
     ):
-        for row in corpus.ledger():
-            if row.stage == "personal" and row.decision == "changed":
-                documents[row.reason] += 1
-                masked[row.reason] += int(row.value) if row.value.isdecimal() else 1
-            elif row.stage == "contamination":
-                dropped += row.decision == "dropped"
-                references.update(set(_REFERENCE.findall(row.value)))
+        for stage, decision, reason, value in _ledger_of(corpus, ("personal", "contamination")):
+            if stage == "personal" and decision == "changed":
+                documents[reason] += 1
+                masked[reason] += int(value) if value.isdecimal() else 1
+            elif stage == "contamination":
+                dropped += decision == "dropped"
+                references.update(set(_REFERENCE.findall(value)))
     personal = [{"kind": kind, "documents": documents[kind], "masked": masked[kind]} for kind in sorted(documents)]
     top = sorted(references.items(), key=lambda pair: (-pair[1], pair[0]))[:TOP_REFERENCES]
     options = corpus.manifest["recipe"].get("contamination", {})
@@ -168,6 +168,18 @@ def _from_ledger(corpus: Corpus) -> dict[str, Any]:
         "found": [{"reference": name, "documents": n} for name, n in top],
     }
     return {"personal": personal, "contamination": contamination}
+
+
+def _ledger_of(corpus: Corpus, stages: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield stage, decision, reason and value of the rows of some stages: the others, nearly all, do not become Python objects."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wanted = pa.array(stages)
+    for shard in corpus.ledger_shards:
+        for _, batch in corpus.batches(shard, ("stage", "decision", "reason", "value"), 10_000):
+            some = batch.filter(pc.is_in(batch.column(0), value_set=wanted))
+            yield from zip(*(column.to_pylist() for column in some.columns), strict=True)
 
 
 def percentiles(lengths: Iterable[int]) -> dict[str, int]:

@@ -160,7 +160,9 @@ def _hosts(card: Data, words: CardWords) -> Html:
 
 
 def _lengths(card: Data, words: CardWords) -> Html:
-    rows = [[f"{p} %", words.number(length)] for p, length in card["lengths"].items()]
+    # read from a file the keys are in the order of letters: 25, 5, 50
+    percentiles = sorted((int(p), length) for p, length in card["lengths"].items())
+    rows = [[f"{p} %", words.number(length)] for p, length in percentiles]
     inner = table(_heads(words, "percentile", "characters"), rows) if rows else _none(words)
     return _section("lengths", words, inner, note=words.say("section.lengths_note"))
 

@@ -27,9 +27,11 @@ class Sizes:
 
     def add(self, name: str, chars: int, num_bytes: int) -> None:
         """Count one document."""
-        entry = self._of.setdefault(name, [0, 0, 0])
-        for i, amount in enumerate((1, chars, num_bytes)):
-            entry[i] += amount
+        if (entry := self._of.get(name)) is None:
+            entry = self._of[name] = [0, 0, 0]
+        entry[0] += 1
+        entry[1] += chars
+        entry[2] += num_bytes
 
     def __len__(self) -> int:
         return len(self._of)
@@ -62,10 +64,19 @@ class Survey:
         self.coverage = coverage
 
     def add(
-        self, source: str, uri: str, title: str, text: str, language: str, published: str, licence: str, metadata: str
+        self,
+        source: str,
+        uri: str,
+        title: str,
+        text: str,
+        language: str,
+        published: str,
+        licence: str,
+        metadata: str,
+        num_bytes: int | None = None,
     ) -> None:
-        """Count one document; the fields are `COLUMNS`."""
-        size = (len(text), len(text.encode("utf-8", "replace")))
+        """Count one document; the fields are `COLUMNS`, and the text's bytes in UTF-8 where they are known."""
+        size = (len(text), len(text.encode("utf-8", "replace")) if num_bytes is None else num_bytes)
         self.total.add("", *size)
         self.lengths.append(size[0])
         year = published[:4] if published[:4].isdigit() else ""

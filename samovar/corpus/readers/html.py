@@ -107,12 +107,18 @@ def read_html(blob: Blob, job: Job) -> Iterator[Extracted | LedgerRow]:
 
 
 def draft_page(
-    html: str, uri: str, *, open_web: bool = False, fallback_title: str = "", changed: tuple[tuple[str, str], ...] = ()
+    html: str,
+    uri: str,
+    *,
+    open_web: bool = False,
+    fallback_title: str = "",
+    changed: tuple[tuple[str, str], ...] = (),
+    raw: bytes = b"",
 ) -> Draft:
-    """Take text and metadata out of one page."""
+    """Take text and metadata out of one page; `raw` is the page in UTF-8, where that is at hand."""
     from resiliparse.parse.html import HTMLTree
 
-    html, depth = flatten(html)
+    html, depth = flatten(html, raw)
     if depth:
         changed = (*changed, ("deep_nesting", str(depth)))
     tree: Any = HTMLTree.parse(html)
@@ -143,7 +149,7 @@ def extract_main_text(tree: Any, html: str) -> str:
     """Return the main content of a page of the open web; all its readable text where that loses too much of the prose."""
     main = _extract_lines(tree, main_content=True)
     told = _count_prose(main)
-    if not told or told < _MAY_BE_LITTLE * _measure_prose(html):
+    if not told or _may_lose_prose(html, told):
         whole = _extract_lines(tree, skip_elements=BOILERPLATE)
         prose = _count_prose(whole)
         little = told < _MIN_KEPT * prose if prose else _count_all(main) < _MIN_KEPT_SHORT * _count_all(whole)
@@ -169,16 +175,19 @@ def _count_all(lines: list[str]) -> int:
     return sum(map(len, lines))
 
 
-def _measure_prose(html: str) -> int:
-    """Return how many characters of the body stand in long runs between two tags, scripts left out: about what its whole text has in long lines,
-    for half the price of reading all text nodes, a fifth of that of extracting again."""
-    total, at = 0, max(0, html.find("<body"))
+def _may_lose_prose(html: str, told: int) -> bool:
+    """Tell whether the body has much more than `told` characters in long runs between two tags, scripts left out: about what its whole text has
+    in long lines, for half the price of reading all text nodes, a fifth of that of extracting again. Runs of spaces are no prose, but are looked
+    for only where it matters."""
+    runs: list[str] = []
+    at = max(0, html.find("<body"))
     while at >= 0:
         end = html.find("<script", at)
-        runs = _RUN.findall(html, at, end if end >= 0 else len(html))
-        total += sum([len(run) - 1 for run in runs if not run[1:].isspace()])
+        runs += _RUN.findall(html, at, end if end >= 0 else len(html))
         at = html.find("</script", end) if end >= 0 else -1
-    return total
+    if told >= _MAY_BE_LITTLE * (sum(map(len, runs)) - len(runs)):
+        return False
+    return told < _MAY_BE_LITTLE * sum([len(run) - 1 for run in runs if not run[1:].isspace()])
 
 
 def _join_cells(text: str) -> str:

@@ -134,16 +134,19 @@ class Extract:
         yield self._make(record, draft)
 
     def _open_page(self, record: Record) -> Draft:
+        raw = b""
         if isinstance(record.data, str):
             html, encoding = record.data, "utf-8"
         else:
             html, encoding = decode_html(record.data, record.declared.get("charset", ""))
+            raw = record.data if encoding == "utf-8" else b""
         if "\0" in html:
             html = html.replace("\0", "")
         pages = self._options.pages
         open_web = pages == "main" or (pages == "auto" and record.uri.startswith(("http://", "https://")))
         changed = () if encoding == "utf-8" else (("encoding", encoding),)
-        return draft_page(html, record.uri, open_web=open_web, fallback_title=_name(record.uri), changed=changed)
+        name = _name(record.uri)
+        return draft_page(html, record.uri, open_web=open_web, fallback_title=name, changed=changed, raw=raw)
 
     def _open_file(self, record: Record, notes: Notes) -> Iterator[Result]:
         data = record.data.encode("utf-8") if isinstance(record.data, str) else record.data

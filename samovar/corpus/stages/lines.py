@@ -20,6 +20,7 @@ from samovar.corpus.stages.options import StageOptions
 from samovar.corpus.stages.scan import U64, Scan, mix, scan_texts
 
 STAGE = "lines"
+Bools = npt.NDArray[np.bool_]
 _BASE = np.uint64(0xD6E8FEB86659FD93)
 _LONGEST = 1 << 10  # words of a line that change its hash by their place
 
@@ -72,80 +73,80 @@ def _powers() -> U64:
     return np.multiply.accumulate(powers)
 
 
-def remove_lines(
-    item: Item, repeated: Sequence[int] | frozenset[int] | U64, notes: Notes, options: LinesOptions | None = None
-) -> bool:
+def remove_lines(item: Item, repeated: U64, notes: Notes, options: LinesOptions | None = None) -> bool:
     """Take the repeated lines out of an item's text; False when too little is left and it was dropped.
 
-    `repeated` holds the hashes of the lines that are repeated on the item's host; an array must be sorted.
+    `repeated` holds the hashes of the lines that are repeated on the item's host, sorted.
     """
-    return remove_repeated([item], [repeated], notes, options) == [item]
+    options = options or LinesOptions()
+    hashes = hash_lines(item.text, options)
+    return bool(remove_repeated([item], [hashes], [is_among(hashes, repeated)], notes, options))
 
 
 def remove_repeated(
-    items: list[Item],
-    repeated: Sequence[Sequence[int] | frozenset[int] | U64],
-    notes: Notes,
-    options: LinesOptions | None = None,
-    hashes: Sequence[U64] | None = None,
+    items: list[Item], hashes: Sequence[U64], found: Sequence[Bools], notes: Notes, options: LinesOptions
 ) -> list[Item]:
-    """Take repeated lines out of many items, each with the hashes for its host; return those that go on.
+    """Take repeated lines out of many items; return those that go on.
 
-    `hashes` are those of the items' lines by `hash_lines`, where they are known already.
+    `hashes` are those of the items' lines by `hash_lines`; `found` says which of the lines are repeated on the host of each.
     """
-    options = options or LinesOptions()
-    hashes = hash_lines_of([item.text for item in items], options) if hashes is None else hashes
     return [
         item
-        for item, own, known in zip(items, hashes, repeated, strict=True)
-        if _remove(item, own, known, notes, options)
+        for item, own, repeated in zip(items, hashes, found, strict=True)
+        if not repeated.any() or _remove(item, own, repeated, notes, options)
     ]
 
 
-def _remove(
-    item: Item, hashes: U64, known: Sequence[int] | frozenset[int] | U64, notes: Notes, options: LinesOptions
-) -> bool:
-    found = _find(hashes, known)
-    if not found.any():
-        return True
+def is_among(hashes: U64, known: U64) -> Bools:
+    """Return which hashes are among the known ones, which are sorted."""
+    if not len(known):
+        return np.zeros(len(hashes), bool)
+    place = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    found: Bools = known[place] == hashes
+    return found
+
+
+def _remove(item: Item, hashes: U64, found: Bools, notes: Notes, options: LinesOptions) -> bool:
     lines = item.text.split("\n")
-    going = _choose(lines, hashes, found, options)
-    if not going.any():
+    going = _choose(lines, (hashes != 0).tolist(), found.tolist(), options)
+    if not going:
         return True
     before = item.text
-    item.text = "\n".join(line for line, goes in zip(lines, going, strict=True) if not goes).strip("\n")
+    item.text = "\n".join([line for place, line in enumerate(lines) if place not in going]).strip("\n")
     while "\n\n\n" in item.text:
         item.text = item.text.replace("\n\n\n", "\n\n")
-    notes.change(item.uri, STAGE, "repeated_lines", f"{int(going.sum())} of {len(lines)}")
-    left = sum(map(str.isalnum, item.text[: 20 * options.min_letters + 1000]))
+    notes.change(item.uri, STAGE, "repeated_lines", f"{len(going)} of {len(lines)}")
+    left = _count_letters(item.text, options.min_letters)
     if left < options.min_letters:
         notes.drop(item.uri, STAGE, "only_repeated_lines", left, before)
         return False
     return True
 
 
-def _find(hashes: U64, known: Sequence[int] | frozenset[int] | U64) -> npt.NDArray[np.bool_]:
-    if isinstance(known, frozenset):
-        return np.fromiter((int(value) in known for value in hashes), bool, len(hashes))
-    array = np.asarray(known, np.uint64)
-    if not len(array):
-        return np.zeros(len(hashes), bool)
-    place = np.minimum(np.searchsorted(array, hashes), len(array) - 1)
-    found: npt.NDArray[np.bool_] = (array[place] == hashes) & (hashes != 0)
-    return found
-
-
-def _choose(
-    lines: list[str], hashes: U64, found: npt.NDArray[np.bool_], options: LinesOptions
-) -> npt.NDArray[np.bool_]:
+def _choose(lines: list[str], looked_at: list[bool], found: list[bool], options: LinesOptions) -> set[int]:
     """Return which of the repeated lines go; blank lines and lines without a hash neither make nor break a run."""
-    going = np.zeros(len(lines), bool)
-    looked_at = np.flatnonzero(hashes)
-    flags = np.concatenate(([False], found[looked_at], [False]))
-    edges = np.flatnonzero(flags[1:] != flags[:-1])
-    starts, ends = edges[::2], edges[1::2]
-    whole_runs = (starts == 0) | (ends == len(looked_at)) | (ends - starts >= options.min_run)
-    repeated = looked_at[flags[1:-1]]
-    long = [len(lines[place]) >= options.long_chars for place in repeated.tolist()]
-    going[repeated] = np.repeat(whole_runs, ends - starts) | np.array(long, bool)
+    going: set[int] = set()
+    run: list[int] = []
+    at_edge = True
+    for place, (counts, again) in enumerate(zip(looked_at, found, strict=True)):
+        if counts and again:
+            run.append(place)
+        elif counts:
+            if run:
+                going.update(_choose_of_run(lines, run, at_edge, options))
+                run = []
+            at_edge = False
+    going.update(_choose_of_run(lines, run, True, options))
     return going
+
+
+def _choose_of_run(lines: list[str], run: list[int], at_edge: bool, options: LinesOptions) -> list[int]:
+    if at_edge or len(run) >= options.min_run:
+        return run
+    return [place for place in run if len(lines[place]) >= options.long_chars]
+
+
+def _count_letters(text: str, least: int) -> int:
+    """Count letters and digits in the beginning of a text: in a short one first, where there are mostly enough."""
+    count = sum(map(str.isalnum, text[: 4 * least]))
+    return count if count >= least else sum(map(str.isalnum, text[: 20 * least + 1000]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -79,20 +79,20 @@ class Kind:
     together: int = 0
     inside: bool = False
 
+    least: int = field(init=False)
+    """The digits that the text's longest number must have; 0 where any will do, for numbers shorter than `_MIN_DIGITS` are not counted."""
+    looks_at_numbers: bool = field(init=False)
+    """Whether matches are looked for at numbers of some length alone; a word that must stand before them is looked for last."""
+
+    def __post_init__(self) -> None:
+        asked = max(self.digits, self.together)
+        at_numbers = (self.inside or self.near is not None) and self.digits >= _MIN_DIGITS
+        object.__setattr__(self, "least", asked if asked >= _MIN_DIGITS else 0)
+        object.__setattr__(self, "looks_at_numbers", at_numbers)
+
     def may_occur(self, text: str, num_digits: int) -> bool:
         """Tell cheaply whether the pattern is worth trying; `num_digits` is the length of the text's longest number."""
         return num_digits >= self.least and (not self.needs or self.looks_at_numbers or self.has_needed(text))
-
-    @property
-    def least(self) -> int:
-        """The digits that the text's longest number must have; 0 where any will do, for numbers shorter than `_MIN_DIGITS` are not counted."""
-        asked = max(self.digits, self.together)
-        return asked if asked >= _MIN_DIGITS else 0
-
-    @property
-    def looks_at_numbers(self) -> bool:
-        """Whether matches are looked for at numbers of some length alone; a word that must stand before them is looked for last."""
-        return (self.inside or self.near is not None) and self.digits >= _MIN_DIGITS
 
     def has_needed(self, text: str) -> bool:
         """Tell whether one of `needs` is in a text."""
@@ -211,10 +211,11 @@ def mask_text(text: str, kinds: list[Kind], look: Look | None = None) -> tuple[s
     counts: Counter[str] = Counter()
     plain = straighten(text) if look is None else straighten(text, look.odd)
     numbers = _find_numbers(plain) if look is None else look.numbers
+    longest = _longest(numbers)
     for kind in kinds:
-        if look is not None and not kind.least and kind.name not in look.needed:
+        if longest < kind.least or (look is not None and not kind.least and kind.name not in look.needed):
             continue
-        if kind.may_occur(plain, max((digits for _, _, digits in numbers), default=0)):
+        if kind.may_occur(plain, longest):
             spans = _find_kind(plain, kind, numbers)
             if spans:
                 counts[kind.name] += len(spans)
@@ -222,6 +223,7 @@ def mask_text(text: str, kinds: list[Kind], look: Look | None = None) -> tuple[s
                 plain = masked if plain is text else _put(plain, spans, kind.mask)
                 text = masked
                 numbers, look = _find_numbers(plain), None
+                longest = _longest(numbers)
     return text, counts
 
 
@@ -292,6 +294,10 @@ def _find_in(text: str, kind: Kind) -> list[tuple[int, int]]:
 def _find_numbers(text: str) -> list[Stretch]:
     """Return start, end and number of digits of the stretches of digits and separators that have `_MIN_DIGITS` at least."""
     return [(found.start(), found.end(), len(_DIGITS.findall(found.group()))) for found in _STRETCH.finditer(text)]
+
+
+def _longest(numbers: list[Stretch]) -> int:
+    return max([digits for _, _, digits in numbers], default=0)
 
 
 def list_kinds(language: str, wanted: tuple[str, ...] = ()) -> list[Kind]:

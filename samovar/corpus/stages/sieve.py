@@ -61,10 +61,11 @@ class Sieve:
         marks = self._all[low[places]]
         bounds = bounds_of(texts)
         looks: dict[int, Look] = {}
-        for start, end, digits in self._find_stretches(low, places[(marks & _DIGIT) != 0]).tolist():
-            text = int(np.searchsorted(bounds, start, "right")) - 1
-            first = int(bounds[text])
-            looks.setdefault(text, Look()).numbers.append((start - first, end - first, digits))
+        stretches = self._find_stretches(low, places[(marks & _DIGIT) != 0])
+        owners = np.searchsorted(bounds, stretches[:, 0], "right") - 1
+        stretches[:, :2] -= bounds[owners][:, None]
+        for text, (start, end, digits) in zip(owners.tolist(), stretches.tolist(), strict=True):
+            looks.setdefault(text, Look()).numbers.append((start, end, digits))
         for group, found in self._find_needed(low, places[(marks & _SIGN) != 0]):
             for text in np.unique(np.searchsorted(bounds, found, "right") - 1).tolist():
                 looks.setdefault(text, Look()).needed.add(group)

@@ -48,7 +48,7 @@ SIGNALS = {
 _SHORT_LINE = 30
 _TOP = (2, 4)
 _SIZES = (2, 4, 5, 10)
-_SLOTS = 1 << 16  # for some 8,000 runs of words at a time: one in eight shares a slot by chance
+_SLOTS = 1 << 18  # for some 25,000 runs of words at a time: one in ten shares a slot by chance
 _BULLETS = "•‣▪▫●○■□◦·∙*-–—►▶➢✓✔"
 _DOTS, _ELLIPSIS = ord("."), 0x2026
 

@@ -11,14 +11,8 @@ from fastapi import APIRouter
 from samovar.serve.gigachat import access, catalogue, chat_v1, chat_v2, files, missing
 
 router = APIRouter()
-for part in (
-    access.router,
-    catalogue.router,
-    chat_v1.router,
-    chat_v2.router,
-    files.router,
-    missing.router,
-):  # the last takes the rest
+# the last takes the rest
+for part in (access.router, catalogue.router, chat_v1.router, chat_v2.router, files.router, missing.router):
     router.include_router(part)
 
 __all__ = ["router"]

@@ -138,9 +138,8 @@ async def count_tokens(request: Request, body: CountIn, caller: Asker) -> list[C
     engine = state_of(request).engine
     texts = _texts(body.input)
     card = find_card(engine, body.model)
-    await engine.count_tokens(
-        caller, card.id, [Message("user", "")]
-    )  # a model that must be loaded first is, where nobody else waits for it
+    # a model that must be loaded first is, where nobody else waits for it
+    await engine.count_tokens(caller, card.id, [Message("user", "")])
 
     def work() -> list[CountOut]:
         counter = engine.model(card.raw)

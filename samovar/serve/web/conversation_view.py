@@ -46,9 +46,8 @@ def message_view(message: ChatMessage, words: Words, feedback: Feedback | None =
         answer = answer_from_json(message.text, record)
         citations, sentences = answer.citations, answer.sentences
     found: Sequence[Mapping[str, Any]] = record.get("found", [])
-    cut = (
-        message.status == "stopped" and record.get("status") == "abstained"
-    )  # stopped before its first sentence: no verdict on the library
+    # stopped before its first sentence: no verdict on the library
+    cut = message.status == "stopped" and record.get("status") == "abstained"
     view |= {
         "html": "" if cut else answer_html(message.text, words, citations, sentences),
         "status": message.status,

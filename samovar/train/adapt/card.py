@@ -18,7 +18,7 @@ _REASONS = {
     "seen": "– used by the texts",
     "letters": "– in the letters of the language ({language})",
     "signs": "– signs of no script and numerals",
-    "common": "– the commonest in Latin letters",
+    "common": "– the commonest in Latin letters, and runs of signs",
     "needed": "– needed by merges",
     "filled": "– the earliest others, to a round number",
 }

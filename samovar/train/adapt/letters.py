@@ -2,9 +2,9 @@
 
 Texts, however many, hold only some of a language's words, and a word whose token was dropped costs far more than its share. So every token
 stays that is written wholly in the letters of the language, with the signs that belong to no script; every single letter of the Latin, Greek and
-Cyrillic alphabets, which formulas and foreign names are spelt with; and of the tokens in plain Latin letters, which names, units and addresses
-bring into any text, the commonest. Knows vocabularies, no models. The letters are the language profile's; without a profile, those that the
-texts are written in.
+Cyrillic alphabets, which formulas and foreign names are spelt with; and of the tokens in Latin letters, which names, units and addresses
+bring into any text, and of the runs of signs, which markup and code are full of, the commonest. Knows vocabularies, no models. The letters are
+the language profile's; without a profile, those that the texts are written in.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ from samovar.train.adapt.vocabulary import Vocabulary
 
 MIN_SHARE = 1e-4
 """Without a profile a letter belongs to the language if it comes at least once in so many."""
-COMMON_SHARE = 0.2
-"""So much of the old vocabulary stays for its Latin letters. Of 262,144 (Gemma 3) a sixth left 11 % of the Latin words' tokens in a list of Russian word
-frequencies uncovered (weighted by use), this 7.5 %, .22 6.7 %; but the more stay, the slower it decodes (about twice as fast). A token costs .7 kB, and a tenth of a per
-cent of a text's tokens about .4 % bits per byte."""
+COMMON_SHARE = 1 / 8
+"""So much of the old vocabulary stays for its Latin letters and runs of signs. Of 262,144 tokens (Gemma 3) .2 and all runs of signs left 73,984 and decoded
+1.8 times as fast as the original, 1/8 leaves 51,200 (1.9 to 2.2, by the machine's memory), .1 45,248, .08 40,512. Each step costs: of an encyclopaedia's
+bits per byte .4, .5, .6 and .7 %. A token is .7 kB; one that a text needs and does not find costs 7 to 15 bits."""
 _CAPITAL, _SPACE = 1 / 3, 0.7
 _SIGNS = ((0x0000, 0x0100), (0x0300, 0x0370), (0x2000, 0x2300))
 """Where the signs of no script stand: ASCII and Latin-1, combining marks, and punctuation to mathematical operators."""
 _SINGLES = ((0x00C0, 0x0530), (0x1E00, 0x2000))
 """Where the Latin (with marks and phonetic letters), Greek and Cyrillic alphabets stand. A letter without a token is spelt in bytes, which no model expects."""
+_LATIN = frozenset(ascii_letters) | {
+    chr(code) for start, end in ((0x00C0, 0x0250), (0x1E00, 0x1F00)) for code in range(start, end)
+}
+"""Latin letters, those with marks among them (and two signs, which do no harm)."""
 _NUMERALS = frozenset("IVXLCDM")
 """Roman numerals count as signs: centuries, kings and chapters, in any script."""
 
@@ -57,13 +61,15 @@ def _with_capitals(alphabet: Iterable[str]) -> frozenset[str]:
     return frozenset(letters | {c.upper() for c in letters if len(c.upper()) == 1})
 
 
-def sort_tokens(vocabulary: Vocabulary, letters: frozenset[str]) -> list[tuple[str, list[int]]]:
-    """Return, by reason, the ids that a language needs beyond what was seen: ``letters`` and ``signs`` (single letters of other alphabets among
-    them) in the order learnt, ``common`` by how common they seem.
+def sort_tokens(
+    vocabulary: Vocabulary, letters: frozenset[str], share: float | None = None
+) -> list[tuple[str, list[int]]]:
+    """Return, by reason, the ids that a language needs beyond what was seen: ``letters`` and ``signs`` (single ones, numerals, spaces, and single
+    letters of other alphabets) in the order learnt, ``common`` by how common they seem, `share` of the vocabulary of them (`COMMON_SHARE`).
 
     The end or the beginning of a letter's bytes counts as the letter: where a vocabulary merges bytes, tokens part letters.
     """
-    native, latin = _Writing(letters), _Writing(frozenset(ascii_letters))
+    native, latin = _Writing(letters), _Writing(_LATIN)
     found: dict[str, list[int]] = {"letters": [], "signs": []}
     others: list[tuple[float, int]] = []
     for number in range(len(vocabulary.tokens)):
@@ -71,18 +77,21 @@ def sort_tokens(vocabulary: Vocabulary, letters: frozenset[str]) -> list[tuple[s
         if not spelt:
             continue
         kind = native.judge(spelt)
-        if kind:
+        if kind and not (kind == "signs" and _is_run(spelt)):
             found[kind].append(number)
-        elif latin.judge(spelt):
-            others.append((_rarity(number, spelt), number))
         elif _is_single(spelt):
             found["signs"].append(number)
-    common = [number for _, number in sorted(others)[: int(len(vocabulary.tokens) * COMMON_SHARE)]]
+        elif kind or latin.judge(spelt):
+            others.append((_rarity(number, spelt), number))
+    common = [
+        number
+        for _, number in sorted(others)[: int(len(vocabulary.tokens) * (COMMON_SHARE if share is None else share))]
+    ]
     return [*found.items(), ("common", common)]
 
 
 def _rarity(number: int, spelt: bytes) -> float:
-    """Guess how rare a Latin token is in texts of another script: learnt late, long (short ones make up any word), no name or abbreviation,
+    """Guess how rare a Latin token or a run of signs is in texts of another script: learnt late, long (short ones make up any word), no name or abbreviation,
     inside a word.
 
     Beside capitals that count double and no heed of the space this leaves 7 % fewer tokens uncovered of the Latin words in Russian word frequencies, 20 %
@@ -90,6 +99,12 @@ def _rarity(number: int, spelt: bytes) -> float:
     """
     capital = _CAPITAL if any(65 <= byte <= 90 for byte in spelt) else 1.0
     return number * len(spelt) * capital * (_SPACE if spelt.startswith(b" ") else 1.0)
+
+
+def _is_run(spelt: bytes) -> bool:
+    """Whether bytes are several signs, neither numerals nor spaces: a text without the token is spelt in its parts, which costs little."""
+    text = spelt.decode("utf-8", "replace").strip()
+    return len(text) > 1 and not any(c.isalnum() for c in text)
 
 
 def _is_single(spelt: bytes) -> bool:

@@ -123,19 +123,27 @@ def measure_llama(engine: LlamaEngine, ids: Sequence[int], text: str) -> float:
 
 
 def measure_speed(engines: Sequence[LlamaEngine], prompts: Sequence[list[int]], num_tokens: int = 24) -> list[float]:
-    """Return the tokens that each engine decodes in a second of CPU time: the median of rounds taken in turns on one core, at least three, and as many as
-    it takes until each engine has decoded for `TIMED_SECONDS`. A toy decodes `num_tokens` in two milliseconds: the best of three such rounds differed
-    by 70 % between two engines with the same file, since each had a core of its own, one of them shared with other work."""
+    """Return the tokens that each engine decodes in a second of CPU time: the median of `time_rounds`."""
+    return [median(rates) for rates in time_rounds(engines, prompts, num_tokens)]
+
+
+def time_rounds(
+    engines: Sequence[LlamaEngine], prompts: Sequence[list[int]], num_tokens: int = 24, rounds: int = 3
+) -> list[list[float]]:
+    """Return the tokens that each engine decodes in a second of CPU time in each of the rounds, which are taken in turns on one core, at least `rounds`, and
+    as many as it takes until each engine has decoded for `TIMED_SECONDS`. A toy decodes `num_tokens` in two milliseconds: the best of three such rounds differed
+    by 70 % between two engines with the same file, since each had a core of its own, one of them shared with other work. Probabilities are not asked
+    for: sorting 262,144 of them cost Gemma 3 a millisecond a token."""
     found: list[list[float]] = [[] for _ in engines]
     spent = [0.0] * len(engines)
     with _on_one_core():
-        while len(found[0]) < 3 or (min(spent) < TIMED_SECONDS and len(found[0]) < MOST_ROUNDS):
+        while len(found[0]) < rounds or (min(spent) < TIMED_SECONDS and len(found[0]) < MOST_ROUNDS):
             for number, engine in enumerate(engines):
                 empty = _cpu_seconds(engine, prompts[number], 1)
                 full = _cpu_seconds(engine, prompts[number], num_tokens + 1)
                 spent[number] += max(full - empty, 0.0)
                 found[number].append(num_tokens / max(full - empty, 1e-9))
-    return [median(rates) for rates in found]
+    return found
 
 
 @contextmanager
@@ -157,5 +165,5 @@ def _on_one_core() -> Iterator[None]:
 
 def _cpu_seconds(engine: LlamaEngine, prompt: list[int], num_tokens: int) -> float:
     started = time.process_time()
-    engine.continue_tokens(prompt, num_tokens)
+    engine.continue_tokens(prompt, num_tokens, told=False)
     return time.process_time() - started

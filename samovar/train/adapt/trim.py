@@ -116,9 +116,9 @@ def _count(material: Material, encode: Encode, size: int, say: Say) -> Ids:
 def _choose_tokens(
     vocabulary: Vocabulary, counts: Ids, size: int, material: Material, template: set[int], only_seen: bool
 ) -> tuple[Selection, Letters | None]:
-    """Return what is kept, and the letters that had a say in it."""
+    """Return what is kept, and the letters that had a say in it; a `size` that was asked for is filled with what is common."""
     letters = None if only_seen else material.letters()
-    also = () if letters is None else sort_tokens(vocabulary, letters.letters)
+    also = () if letters is None else sort_tokens(vocabulary, letters.letters, 1.0 if size else None)
     return select(vocabulary, counts, size, first=template, also=also), letters
 
 

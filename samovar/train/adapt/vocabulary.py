@@ -32,7 +32,7 @@ SPACE = "\u2581"
 """SentencePiece's sign for a space."""
 REASONS = ("special", "bytes", "template", "seen", "letters", "signs", "common", "needed", "filled")
 """Why a token stays, the first reason that holds: named or special, one byte, part of the chat template or of a prompt, used by the texts, written in the
-language's letters, signs of no script, common Latin, on the way to one that stays, and the earliest of the others up to a round number."""
+language's letters, signs of no script, common Latin and runs of signs, on the way to one that stays, and the earliest of the others up to a round number."""
 
 
 @cache

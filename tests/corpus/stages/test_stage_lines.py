@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from samovar.corpus.build.item import Item, Notes
 from samovar.corpus.stages.exact import hash_text, hash_texts
-from samovar.corpus.stages.lines import LinesOptions, hash_lines, hash_lines_of, remove_lines, remove_repeated
+from samovar.corpus.stages.lines import LinesOptions, _choose, hash_lines, hash_lines_of, remove_lines
 
 LINES = st.lists(st.text(st.sampled_from("аяz1 .\n"), max_size=30), max_size=5)
 STORY = "Жил-был старик со своею старухой у самого синего моря тридцать лет и три года."
@@ -64,13 +64,39 @@ def test_a_run_of_short_lines_and_a_long_line_go_from_the_middle() -> None:
 
 def test_a_page_of_repeated_lines_only_is_dropped() -> None:
     item, notes = Item(0, "u", "Главная\nО нас\nКонтакты"), Notes("s")
-    sets = frozenset(int(value) for value in known("Главная", "О нас", "Контакты"))
-    assert remove_repeated([item], [sets], notes, LinesOptions()) == []
+    assert not remove_lines(item, known("Главная", "О нас", "Контакты"), notes)
     assert notes.counts["lines", "dropped", "only_repeated_lines"] == 1
     assert notes.samples["lines:only_repeated_lines"][0][1].startswith("Главная")
 
 
 def test_nothing_known_changes_nothing() -> None:
     item, notes = Item(0, "u", STORY), Notes("s")
-    assert remove_lines(item, np.zeros(0, np.uint64), notes) and remove_lines(item, frozenset(), notes)
+    assert remove_lines(item, np.zeros(0, np.uint64), notes)
     assert item.text == STORY and not notes.rows
+
+
+def choose_plainly(counts: list[bool], found: list[bool], lengths: list[int], options: LinesOptions) -> set[int]:
+    """The rule for repeated lines, line by line: what stands around it decides."""
+    looked_at = [place for place, counted in enumerate(counts) if counted]
+    repeated = [found[place] for place in looked_at]
+    going = set()
+    for number, place in enumerate(looked_at):
+        if not repeated[number]:
+            continue
+        first, last = number, number
+        while first > 0 and repeated[first - 1]:
+            first -= 1
+        while last + 1 < len(looked_at) and repeated[last + 1]:
+            last += 1
+        edge = first == 0 or last + 1 == len(looked_at)
+        if edge or last - first + 1 >= options.min_run or lengths[place] >= options.long_chars:
+            going.add(place)
+    return going
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from([3, 60])), max_size=14))
+def test_lines_that_go_are_those_of_a_plain_reading(lines: list[tuple[bool, bool, int]]) -> None:
+    counts, found, lengths = ([line[column] for line in lines] for column in range(3))
+    texts, options = ["x" * length for length in lengths], LinesOptions()
+    assert _choose(texts, counts, found, options) == choose_plainly(counts, found, lengths, options)

@@ -128,14 +128,12 @@ def test_a_follow_up_is_understood_from_the_messages(plain: Running) -> None:
         {"role": "user", "content": "А какая река из него вытекает?"},
     ]
     with client(plain) as giga:
-        answer = giga.chat.create(
-            {"messages": messages}
-        )  # of the two dialects' answers only v2's keeps our key in the client
+        # of the two dialects' answers only v2's keeps our key in the client
+        answer = giga.chat.create({"messages": messages})
     said = (answer.messages[0].model_extra or {})["samovar"]
     assert "озеро" in said["query"] and said["citations"][0]["uri"] == "/baikal.txt"
-    assert (
-        len(said["notes"]) == 3
-    )  # how the question was understood; what was not read: the system message, the search result
+    # how the question was understood; what was not read: the system message, the search result
+    assert len(said["notes"]) == 3
 
 
 def test_an_abstention_is_a_complete_answer(plain: Running) -> None:

@@ -40,9 +40,8 @@ def test_a_v1_answer_has_the_services_shape(plain: Running) -> None:
     response = plain.client().post(V1, json=ask())
     body = response.json()
     assert response.headers["content-type"] == "application/json"
-    assert (
-        set(body) == {"choices", "created", "model", "object", "usage"} and body["object"] == "chat.completion"
-    )  # no id
+    # no id
+    assert set(body) == {"choices", "created", "model", "object", "usage"} and body["object"] == "chat.completion"
     [choice] = body["choices"]
     assert (choice["index"], choice["finish_reason"]) == (0, "stop")
     assert choice["message"]["role"] == "assistant" and choice["message"]["content"] == FACTORY_ANSWER
@@ -383,9 +382,8 @@ def test_a_file_comes_back_as_something_to_save(running: Running) -> None:
     }
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # Starlette leaves a cut-off part to the garbage collector
+# Starlette leaves a cut-off part to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("content", "kind"),
     [

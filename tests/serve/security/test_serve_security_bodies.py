@@ -150,9 +150,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_too_large_by_its_own_word(small: Running) -> None:
-    answer = small.raw(
-        f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
-    )  # no body: nobody waits for it
+    # no body: nobody waits for it
+    answer = small.raw(f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"max_body_bytes" in answer
 

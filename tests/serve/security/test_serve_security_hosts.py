@@ -166,9 +166,8 @@ def test_another_sites_page_can_change_nothing_even_without_accounts(standing: R
     for path in ("/v1/chat/completions", "/api/samovar/conversations", "/api/samovar/ask", "/api/v1/chat/completions"):
         assert client.post(path, content=body).status_code == 403
     assert client.delete("/api/samovar/documents/x").status_code == 403
-    assert (
-        client.get("/api/samovar/health").status_code == 200
-    )  # it may ask, and its browser will not show it the answer
+    # it may ask, and its browser will not show it the answer
+    assert client.get("/api/samovar/health").status_code == 200
 
 
 def test_a_stolen_click_with_a_cookie_is_refused(standing_guarded: Running) -> None:

@@ -64,9 +64,8 @@ def test_a_socket_is_opened_only_to_ones_own_page(server: Running) -> None:
     assert reader.get(SOCKET).status_code == 403
     assert reader.get(SOCKET + "nobody").status_code == 403
     assert server.client().get(SOCKET + mine).status_code == 403
-    assert (
-        server.client("reader").get(SOCKET + mine).status_code == 403
-    )  # the page was made for the session, not the key
+    # the page was made for the session, not the key
+    assert server.client("reader").get(SOCKET + mine).status_code == 403
 
 
 def test_anothers_upload_address_is_closed(server: Running) -> None:

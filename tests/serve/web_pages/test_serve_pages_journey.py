@@ -111,9 +111,8 @@ def test_own_files_are_added_found_read_and_removed(server: Running, open_tab: A
     page.locator("button[data-api^='DELETE /api/samovar/documents/']").click()
     page.click("dialog[open] [value=yes]")
     page.wait_for_url("**/library")
-    assert "протокол.txt" not in [
-        upload.name for upload in server.state.store.uploads.list("local")
-    ]  # its bytes went with it
+    # its bytes went with it
+    assert "протокол.txt" not in [upload.name for upload in server.state.store.uploads.list("local")]
     page.wait_for_selector(".documents")
     assert page.locator(".documents .title >> text=протокол").count() == 0
     page.goto(f"{server.url}/search?q={quote('председатель Берёзкина')}")

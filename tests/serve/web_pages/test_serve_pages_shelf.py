@@ -85,10 +85,8 @@ def test_what_is_out_of_sight_leaves_no_trace(library: Library) -> None:
         assert {d.source for d in shelf.documents(limit=100).documents} == {"shared", "user:a"}
         assert shelf.documents(filters={"source": "user:b"}).total == 0
         assert set(shelf.counts().by_source) == {"shared", "user:a"}
-        assert {row.source for _, row in shelf.ledger(limit=500).rows} == {
-            "shared",
-            "user:a",
-        }  # not even of a collection without documents
+        # not even of a collection without documents
+        assert {row.source for _, row in shelf.ledger(limit=500).rows} == {"shared", "user:a"}
         assert "encrypted" not in shelf.reasons() and "dropped" not in shelf.counts().ledger
         assert sum(shelf.reasons().values()) == sum(shelf.counts().ledger.values()) == 24
         others = next(library.documents(source="user:b"))
