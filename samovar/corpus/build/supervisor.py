@@ -25,8 +25,6 @@ from samovar.corpus.frames import LENGTH_BYTES, pack, unpack
 
 _START = "import json,sys; sys.path[:]=json.loads(sys.argv[1]); from samovar.corpus.build.child import main; main()"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
-_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(32 * MB), "MALLOC_TRIM_THRESHOLD_": str(128 * MB)}
-"""glibc keeps the arrays of one batch for the next instead of asking the system for empty pages again: what it comes to by itself after a while."""
 _LOG_BYTES = 4000
 _MEMORY_SIGNS = ("MemoryError", "bad_alloc", "memory allocation", "out of memory", "Cannot allocate memory")
 _UNNAMED = 10  # times the deadline of a record for what is done for many at once
@@ -107,7 +105,7 @@ class Supervisor:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the builder
-            env=_ALLOCATOR | os.environ | _ONE_THREAD,
+            env=os.environ | _ONE_THREAD,
         )
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
