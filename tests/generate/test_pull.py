@@ -176,7 +176,9 @@ def test_kill_9_in_the_middle_loses_nothing(hub: Hub, tmp_path: Path) -> None:
     assert hub.ranges[-1] == f"bytes={kept}-"
 
 
-def test_a_server_error_keeps_what_came_and_says_how_to_go_on(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_error_keeps_what_came_and_says_how_to_go_on(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tries, receive = [], pull._receive
 
     def counted(*given: Any) -> None:  # here, not at the server: a kept connection may die before a try gets there
